@@ -1,0 +1,1 @@
+"""Rate decks, call records and the ledger."""

@@ -1,0 +1,1 @@
+"""Decides, in real time, whether a call may happen."""

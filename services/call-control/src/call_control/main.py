@@ -1,0 +1,1 @@
+"""Composition root of call-control (being built)."""

@@ -1,0 +1,1 @@
+"""Tells people: mail, and later faxes, voicemail and webhooks."""

@@ -1,0 +1,1 @@
+"""Landline's own library: what two services must agree on, and how any service runs."""
