@@ -1,0 +1,66 @@
+"""Configuration from the environment (prefix `LANDLINE_`) or an `.env` file (see `.env.example`)."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from landline.kernel.clock import Clock, SharedOffsetClock, SystemClock
+
+
+class Settings(BaseSettings):
+    """What any service process needs to know. Times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="LANDLINE_", env_file=".env", extra="ignore", frozen=False)
+
+    pg_url: str = Field("postgresql://127.0.0.1:5432/landline", description="host, port, database; no user")
+    pg_owner_password: SecretStr = Field(SecretStr(""), description="of role landline_owner: migrations only")
+    pg_pool_size: int = Field(10, ge=2, le=200)
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="redis:// | rediss:// | unix://")
+    redis_mode: Literal["single", "sentinel", "cluster"] = "single"
+    redis_sentinels: str = Field("", description="host:port,host:port; with redis_mode=sentinel")
+    redis_sentinel_name: str = "landline"
+    public_url: str = Field("http://127.0.0.1:8080", description="the one origin people and edges use")
+    data: Path = Field(Path("data"), description="folder for rate files, media, spools")
+    internal_key: SecretStr = Field(SecretStr(""), description="service to service, 32+ random characters")
+    ticket_key: SecretStr = Field(SecretStr(""), description="signs call tickets")
+    secrets_key: SecretStr = Field(SecretStr(""), description="base64 of 32 bytes; encrypts HA1 at rest")
+    admin_password: SecretStr = Field(SecretStr(""), description="of the first platform admin")
+    smtp_url: str = Field("", description="smtp://user:password@host:port; empty: no mail is sent")
+    mail_from: str = "Landline <no-reply@landline.invalid>"
+    geoip_db: str = Field("", description="path of an .mmdb with countries; empty: built-in table")
+    embedded: bool = False
+    test_clock: bool = Field(False, description="embedded runs only: POST /dev/clock moves time")
+    log_level: str = "INFO"
+    port: int = 8080
+    host: str = "127.0.0.1"
+
+    lease_s: int = Field(60, ge=1, le=3600)
+    heartbeat_s: int = Field(30, ge=1)
+    edge_silent_s: int = Field(90, ge=1)
+    claim_s: float = Field(10.0, gt=0, description="orphaned stream entries are claimed after this long")
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The system clock, or the shared test clock of an embedded run."""
+        if self.embedded and self.test_clock:
+            return SharedOffsetClock(self.data / "run" / "clock")
+        return SystemClock()
+
+    def pg_dsn(self, role: str) -> str:
+        """The DSN of a role: a service's package name, or `landline_owner`. asyncpg form (postgresql://)."""
+        parts = urlsplit(self.pg_url)
+        secret = self._pg_password(role)
+        user = f"{role}:{quote(secret, safe='')}" if secret else role
+        return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
+
+    def _pg_password(self, role: str) -> str:
+        if role == "landline_owner":
+            return self.pg_owner_password.get_secret_value()
+        return os.environ.get(f"LANDLINE_PG_PASSWORD_{role.upper()}", "")

@@ -1,0 +1,1 @@
+"""What billing publishes on the `rates`, `ledger` and `billing` streams."""

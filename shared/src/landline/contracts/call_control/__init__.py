@@ -1,0 +1,1 @@
+"""What call-control publishes on the `calls` streams."""

@@ -1,0 +1,1 @@
+"""What notifier publishes on the `messages` stream."""

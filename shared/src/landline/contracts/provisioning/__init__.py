@@ -1,0 +1,1 @@
+"""What provisioning publishes on the `config` stream."""

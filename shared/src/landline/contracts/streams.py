@@ -1,0 +1,25 @@
+"""Names of the streams (contracts section 5). Names are fixed: others read them."""
+
+from __future__ import annotations
+
+from landline.kernel.ids import PARTITIONS
+
+CONFIG = "landline:config"
+RATES = "landline:rates"
+LEDGER = "landline:ledger"
+BILLING = "landline:billing"
+MESSAGES = "landline:messages"
+INVALIDATE = "landline:invalidate"
+
+
+def calls(partition: int) -> str:
+    """The `calls` stream of one partition; it lives in the slot of the partition's counters."""
+    return f"{{p{partition}}}:landline:calls"
+
+
+ALL_CALLS = tuple(calls(k) for k in range(PARTITIONS))
+
+
+def dead_letters(stream: str, group: str) -> str:
+    """Where a group puts the entries of a stream that failed by themselves, with the reason."""
+    return f"{stream}:dead:{group}"

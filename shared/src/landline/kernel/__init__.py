@@ -1,0 +1,1 @@
+"""Values every service agrees on: money, numbers, ids, time. Standard library only."""
