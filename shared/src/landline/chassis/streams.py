@@ -1,0 +1,117 @@
+"""Reading Redis streams with consumer groups, on one node or on a Cluster, through one small interface.
+
+Single node and Sentinel: one blocking XREADGROUP over all keys. Cluster: keys of different slots cannot
+share a command, so one non-blocking pipeline per node, with a wait that adapts to the traffic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import ResponseError
+
+from landline.contracts.envelope import FIELD, Envelope, unseal
+
+AnyRedis = Redis | RedisCluster
+FOR = b"for"  # a replayed dead letter is meant for this group alone
+GROUP_START = "0"  # a new group reads all that is still there: nothing acknowledged by nobody is skipped
+
+
+class Entry:
+    """One stream entry: where it stands and the event it carries (decoded when first asked for)."""
+
+    __slots__ = ("_event", "fields", "id", "stream")
+
+    def __init__(self, stream: str, entry_id: str, fields: dict[bytes, bytes]) -> None:
+        self.stream = stream
+        self.id = entry_id
+        self.fields = fields
+        self._event: Envelope | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The sealed event as it came; KeyError when the entry carries none."""
+        return self.fields[FIELD]
+
+    @property
+    def event(self) -> Envelope:
+        """The envelope; msgspec.DecodeError when the entry carries none that can be read."""
+        if self._event is None:
+            self._event = unseal(self.raw)
+        return self._event
+
+    def meant_for(self, group: str) -> bool:
+        """False for a dead letter of another group that is being replayed."""
+        return self.fields.get(FOR, group.encode()) == group.encode()
+
+
+def entries_of(reply: Any) -> list[Entry]:
+    """The entries of an XREAD or XREADGROUP reply, in either protocol's shape, deleted ones left out."""
+    pairs = reply.items() if isinstance(reply, dict) else (reply or [])
+    found = []
+    for stream, listed in pairs:
+        rows = listed[0] if isinstance(reply, dict) and listed and isinstance(listed[0], list) else listed
+        found += [Entry(stream.decode(), i.decode(), f) for i, f in rows if f]
+    return found
+
+
+async def create_groups(redis: AnyRedis, group: str, streams: Sequence[str]) -> None:
+    """Make sure the group exists on every stream; streams that do not exist yet are created empty."""
+    for stream in streams:
+        try:
+            await redis.xgroup_create(stream, group, id=GROUP_START, mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+class GroupReader:
+    """Reads new entries of many streams for one member of a group."""
+
+    def __init__(self, redis: AnyRedis, group: str, member: str, streams: Sequence[str], count: int) -> None:
+        self._redis = redis
+        self._group = group
+        self._member = member
+        self._streams = list(streams)
+        self._count = count
+        self._idle_s = 0.005
+
+    async def read(self, block_ms: int) -> list[Entry]:
+        """New entries, at most `count` a stream; empty when none came within about `block_ms`."""
+        if isinstance(self._redis, RedisCluster):
+            return await self._read_cluster(self._redis, block_ms)
+        ids: dict[Any, Any] = dict.fromkeys(self._streams, ">")
+        reply = await self._redis.xreadgroup(
+            self._group, self._member, ids, count=self._count, block=block_ms
+        )
+        return entries_of(reply)
+
+    async def _read_cluster(self, cluster: RedisCluster, block_ms: int) -> list[Entry]:
+        """One round over all nodes; then a wait that doubles from 5 ms while nothing comes."""
+        by_node: dict[str, list[str]] = defaultdict(list)
+        for stream in self._streams:
+            node = cluster.get_node_from_key(stream)
+            by_node[node.name if node else ""].append(stream)
+        replies = await asyncio.gather(*(self._read_node(cluster, s) for s in by_node.values()))
+        found = [entry for reply in replies for entry in reply]
+        if found:
+            self._idle_s = 0.005
+        else:
+            await asyncio.sleep(min(self._idle_s, block_ms / 1000))
+            self._idle_s = min(self._idle_s * 2, 0.25)
+        return found
+
+    async def _read_node(self, cluster: RedisCluster, streams: list[str]) -> list[Entry]:
+        pipe = cluster.pipeline()
+        node = cluster.get_node_from_key(streams[0])
+        for stream in streams:
+            pipe.execute_command(
+                "XREADGROUP", "GROUP", self._group, self._member, "COUNT", self._count,
+                "STREAMS", stream, ">", target_nodes=node,
+            )  # fmt: skip
+        return [entry for reply in await pipe.execute() for entry in entries_of(reply)]
