@@ -1,19 +1,14 @@
-"""Taking over what a dead member of a group left unacknowledged, and trimming what everybody has read."""
+"""Taking over what a dead member of a consumer group left unacknowledged."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from redis.exceptions import ResponseError
-
-from landline.chassis.stream_metrics import LAG
 from landline.chassis.streams import AnyRedis, Entry
 
 CLAIM_COUNT = 200
 FORGET_MEMBER_AFTER_MS = 3_600_000
-KEEP_MS = 15 * 60_000  # revocations are tailed from ten minutes back
 
 
 async def claim_orphans(
@@ -38,35 +33,3 @@ async def _forget_members(redis: AnyRedis, stream: str, group: str, member: str)
         silent = not other["pending"] and other["idle"] > FORGET_MEMBER_AFTER_MS
         if silent and other["name"] != member.encode():
             await redis.xgroup_delconsumer(stream, group, other["name"])
-
-
-def _id_key(entry_id: str) -> tuple[int, int]:
-    millis, _, sequence = entry_id.partition("-")
-    return int(millis), int(sequence or 0)
-
-
-async def _needed_from(redis: AnyRedis, stream: str, readers: Sequence[str]) -> str | None:
-    """The oldest id that some reader still needs; None when a reader has no group yet: keep everything."""
-    try:
-        groups: list[Any] = await redis.xinfo_groups(stream)
-    except ResponseError:
-        return None  # no such stream
-    by_name = {g["name"].decode(): g for g in groups}
-    if not set(readers) <= by_name.keys():
-        return None
-    needed = []
-    for name, group in by_name.items():
-        needed.append(group["last-delivered-id"].decode())
-        LAG.labels(name).set(float(group.get("lag") or 0))
-        if group["pending"]:
-            needed.append((await redis.xpending(stream, name))["min"].decode())
-    return str(min(needed, key=_id_key))
-
-
-async def trim(redis: AnyRedis, stream: str, readers: Sequence[str], now_ms: int) -> int:
-    """Drop what every reader has acknowledged and is older than fifteen minutes; returns how many."""
-    needed = await _needed_from(redis, stream, readers)
-    if needed is None:
-        return 0
-    floor = min(_id_key(needed), (now_ms - KEEP_MS, 0))
-    return int(await redis.xtrim(stream, minid=f"{floor[0]}-{floor[1]}", approximate=False))

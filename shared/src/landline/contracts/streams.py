@@ -23,3 +23,14 @@ ALL_CALLS = tuple(calls(k) for k in range(PARTITIONS))
 def dead_letters(stream: str, group: str) -> str:
     """Where a group puts the entries of a stream that failed by themselves, with the reason."""
     return f"{stream}:dead:{group}"
+
+
+# Who must have read an entry before it may be trimmed: one group per service, named like the service.
+READERS: dict[str, tuple[str, ...]] = {
+    CONFIG: ("billing", "call-control", "notifier"),
+    RATES: ("call-control",),
+    LEDGER: ("call-control",),
+    BILLING: (),
+    MESSAGES: (),
+    **dict.fromkeys(ALL_CALLS, ("billing", "notifier")),
+}

@@ -1,0 +1,68 @@
+"""Trimming streams: what every reader has acknowledged goes, nothing else (architecture 3.3).
+
+Each stream is trimmed by the service that writes it, once a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+from redis.exceptions import ResponseError
+
+from landline.chassis.stream_metrics import LAG
+from landline.chassis.streams import AnyRedis
+from landline.contracts.streams import READERS
+from landline.kernel.clock import Clock
+
+KEEP_MS = 15 * 60_000  # revocations are tailed from ten minutes back
+EVERY_S = 60.0
+NEWEST = f"{2**63}-0"  # nobody reads it by group: age alone decides
+log = structlog.get_logger(__name__)
+
+
+def _id_key(entry_id: str) -> tuple[int, int]:
+    millis, _, sequence = entry_id.partition("-")
+    return int(millis), int(sequence or 0)
+
+
+async def _needed_from(redis: AnyRedis, stream: str, readers: Sequence[str]) -> str | None:
+    """The oldest id that some reader still needs; None when a reader has no group yet: keep everything."""
+    try:
+        groups: list[Any] = await redis.xinfo_groups(stream)
+    except ResponseError:
+        return None  # no such stream
+    by_name = {g["name"].decode(): g for g in groups}
+    if not set(readers) <= by_name.keys():
+        return None
+    needed = []
+    for name, group in by_name.items():
+        needed.append(group["last-delivered-id"].decode())
+        LAG.labels(name).set(float(group.get("lag") or 0))
+        if group["pending"]:
+            needed.append((await redis.xpending(stream, name))["min"].decode())
+    return str(min(needed, key=_id_key, default=NEWEST))
+
+
+async def trim(redis: AnyRedis, stream: str, readers: Sequence[str], now_ms: int) -> int:
+    """Drop what every reader has acknowledged and is older than fifteen minutes; returns how many."""
+    needed = await _needed_from(redis, stream, readers)
+    if needed is None:
+        return 0
+    floor = min(_id_key(needed), (now_ms - KEEP_MS, 0))
+    return int(await redis.xtrim(stream, minid=f"{floor[0]}-{floor[1]}", approximate=False))
+
+
+async def run_trimmer(redis: AnyRedis, streams: Iterable[str], clock: Clock, stop: asyncio.Event) -> None:
+    """Trim the given streams every minute until `stop`; a store that is away is tried again next minute."""
+    while not stop.is_set():
+        try:
+            for stream in streams:
+                await trim(redis, stream, READERS[stream], clock.now_ms())
+        except Exception as error:
+            log.warning("trimming waits", error=repr(error)[:200])
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), EVERY_S)
