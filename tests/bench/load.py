@@ -1,11 +1,11 @@
-"""A load generator lighter than what it measures: raw HTTP/1.1 over asyncio, one request at a time a connection.
+"""A load generator lighter than what it measures: raw HTTP/1.1, one request at a time a connection.
 
 Runs as a process of its own: `python -m tests.bench.load '<JSON spec>'` prints a JSON result.
 Spec: {port, path, key, bodies: <file of JSON lines>, seconds, in_flight, rate: null | requests per second,
        save: null | <file for the answers>}.
-Closed loop (rate null): every connection sends again as soon as it is answered. Open loop: requests start at fixed
-moments and their latency counts from the *intended* start, so a stalled server cannot hide (no coordinated omission).
-`%ID%` in a body becomes a fresh UUID.
+Closed loop (rate null): every connection sends again as soon as it is answered. Open loop: requests start
+at fixed moments and their latency counts from the *intended* start, so that a stalled server cannot hide
+(no coordinated omission). `%ID%` in a body becomes a fresh UUID.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Load:
         await asyncio.gather(*(drive(c) for c in await self.connections()))
 
     async def open_loop(self) -> None:
-        """Requests start at fixed moments; one that must wait for a connection has that wait in its latency."""
+        """Requests start at fixed moments; waiting for a free connection counts as latency."""
         idle = deque(await self.connections())
         freed = asyncio.Event()
         tasks: set[asyncio.Task[None]] = set()

@@ -1,0 +1,83 @@
+"""House rules that can be checked are checked here, so that nobody has to remember them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FORBIDDEN_MODULES = {"utils", "util", "common", "helpers", "misc", "base", "core", "manager"}
+LONGEST_FILE = 400
+LUA_HEADER = re.compile(r"-- \S+\.lua: .+\n(--.*\n)*-- KEYS .+\n(--.*\n)*-- RETURNS .+", re.MULTILINE)
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def test_no_module_is_a_drawer() -> None:
+    """A module that says nothing about its content collects everything."""
+    assert [
+        p for p in tracked("*.py") if p.stem in FORBIDDEN_MODULES or p.parent.name in FORBIDDEN_MODULES
+    ] == []
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    """A rule must be found in one guess; nobody finds it in a file of a thousand lines."""
+    code = tracked("shared/**/*.py", "services/**/*.py", "deploy/**/*.py")
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in code}
+    assert {name: n for name, n in lengths.items() if n > LONGEST_FILE} == {}
+
+
+def test_money_is_never_a_float() -> None:
+    """A float amount loses cents silently."""
+    pattern = re.compile(r"float\([^)]*(micros|amount|price|charge|balance)", re.IGNORECASE)
+    found = [
+        f"{p.name}:{n}"
+        for p in tracked("shared/**/*.py", "services/**/*.py")
+        for n, line in enumerate(p.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("script", tracked("*.lua"), ids=lambda p: p.name)
+def test_every_lua_script_opens_with_its_contract(script: Path) -> None:
+    """KEYS and ARGV are positional: without the header nobody can check a caller."""
+    assert LUA_HEADER.match(script.read_text()), f"{script.name} lacks purpose, KEYS or RETURNS"
+
+
+@pytest.mark.parametrize("script", tracked("*.lua"), ids=lambda p: p.name)
+def test_every_lua_status_is_reached_by_a_test(script: Path) -> None:
+    """A status that no test reaches is a branch of the money path that nobody has seen run."""
+    statuses = set(re.findall(r"return\s*\{\s*'([A-Z_]+)'", script.read_text()))
+    tests = "\n".join(p.read_text() for p in tracked("tests/**/*.py"))
+    assert {s for s in statuses if s not in tests} == set()
+
+
+def test_nothing_names_a_machine_path_or_a_package_host() -> None:
+    """The repository must work from any folder and with any mirror."""
+    pattern = re.compile(rb"(/wor[k]/|/roo[t]/\.|://[^ /]*(pypi|pythonhosted|npmjs|debian)\.)")
+    found = [
+        str(p.relative_to(ROOT)) for p in tracked() if p.suffix != ".svg" and pattern.search(p.read_bytes())
+    ]
+    assert found == []
+
+
+def test_every_environment_variable_is_in_the_example() -> None:
+    """An operator configures from `.env.example`: what is not there does not exist for them."""
+    from landline.chassis.settings import Settings
+
+    example = (ROOT / ".env.example").read_text()
+    wanted = {f"LANDLINE_{name.upper()}" for name in Settings.model_fields}
+    assert {name for name in wanted if name not in example} == set()
