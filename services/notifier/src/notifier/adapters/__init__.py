@@ -1,0 +1,1 @@
+"""Postgres, SMTP and the package's own files."""
