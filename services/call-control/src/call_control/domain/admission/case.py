@@ -1,0 +1,136 @@
+"""The working sheet of one decision: the question, the facts, and what the rules found so far.
+
+A plain class with slots, filled by the steps in their order: an attribute is set from the step that owns it
+on. On the hot path nothing else is built, and the trace is read off it afterwards, only where wanted.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Literal
+
+import msgspec
+from landline.numbering.transformations import TransformationSet
+
+from call_control.domain.admission.request import CallRequest
+from call_control.domain.facts import BrandFacts, ClientFacts, Ddi, DeviceFacts, Facts
+from call_control.domain.rates import Priced
+
+CallClass = Literal["normal", "emergency", "special"]
+
+
+class Challenge:
+    """The request proves no identity: the edge asks for a digest first."""
+
+    __slots__ = ("detail",)
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One server to try, with all it is to be sent (contracts section 4, `routes`)."""
+
+    carrier_id: str
+    server_id: str
+    uri: str
+    outbound_proxy: str | None
+    from_user: str
+    from_display: str | None
+    from_domain: str | None
+    pai: str | None
+    rpid: str | None
+    privacy: str | None
+    diversion: str | None
+    auth_user: str | None
+    auth_realm: str | None
+    auth_ha1: str | None
+    ring_timeout_s: int
+    t38: bool
+    srtp: bool
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the admission script must find room for (domain.md section 4.11). 0 or None: no limit."""
+
+    brand_max_calls: int
+    client_max_calls: int
+    daily_limit_micros: int | None
+    billing_method: str
+    credit_limit_micros: int | None
+    counts_spend: bool
+
+
+class Case:
+    """One call being decided. Attributes by the step that sets them; see `pipeline.STEPS`."""
+
+    __slots__ = (
+        "brand",
+        "call_class",
+        "callee",
+        "caller",
+        "cap_s",
+        "client",
+        "ddi",
+        "device",
+        "dialled",
+        "facts",
+        "legs",
+        "limits",
+        "now_ms",
+        "priced",
+        "random",
+        "request",
+        "ring_s",
+        "shown",
+        "shown_by",
+        "source_by",
+        "withhold",
+    )  # fmt: skip
+
+    request: CallRequest
+    facts: Facts
+    now_ms: int
+    random: Random
+    # identity
+    brand: BrandFacts
+    client: ClientFacts
+    device: DeviceFacts
+    # dialled string
+    dialled: str
+    call_class: CallClass
+    # source filter
+    source_by: str
+    # numbers
+    callee: str
+    caller: str
+    # presentation
+    ddi: Ddi | None
+    shown: str
+    shown_by: str
+    withhold: bool
+    # routes
+    legs: tuple[Leg, ...]
+    # rate
+    priced: Priced | None
+    # caps
+    cap_s: int
+    ring_s: int
+    # money
+    limits: Limits
+
+    def __init__(self, request: CallRequest, facts: Facts, now_ms: int, random: Random) -> None:
+        self.request = request
+        self.facts = facts
+        self.now_ms = now_ms
+        self.random = random
+
+    @property
+    def emergency(self) -> bool:
+        """Emergency calls skip whatever could refuse them (domain.md section 4.12)."""
+        return self.call_class == "emergency"
+
+    def transformations(self) -> TransformationSet | None:
+        """How this caller dials: the device's set, else the client's, else none."""
+        set_id = self.device.transformation_set_id or self.client.transformation_set_id
+        return None if set_id is None else self.brand.sets.get(set_id)

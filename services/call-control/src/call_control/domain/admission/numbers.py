@@ -1,0 +1,50 @@
+"""Numbers of the call in E.164 (domain.md section 4.5)."""
+
+from __future__ import annotations
+
+from landline.kernel.numbers import is_e164
+
+from call_control.domain.admission.case import Case
+from call_control.domain.admission.dialled import class_of, clean
+from call_control.domain.admission.request import CallRequest
+from call_control.domain.denials import Denial, deny
+
+
+def judge(case: Case) -> Denial | None:
+    """Callee by callee-in; caller, of the identity headers and never of From, by caller-in."""
+    rules = case.transformations()
+    callee = case.dialled if rules is None else rules.apply("callee_in", case.dialled).result
+    if case.call_class == "normal":
+        case.call_class = class_of(case, callee)
+    if case.call_class == "normal" and not is_e164(callee):
+        return deny("invalid_number", f"dialled {case.dialled[:40]}, read as {callee[:40]}")
+    case.callee = callee
+    asserted = asserted_number(case.request)
+    case.caller = asserted if rules is None or not asserted else rules.apply("caller_in", asserted).result
+    return None
+
+
+def asserted_number(request: CallRequest) -> str:
+    """The number the device asserts: P-Asserted-Identity, else P-Preferred-Identity, else Remote-Party-ID.
+
+    Empty for none and for an anonymous one: From is identity, not caller id (RFC 3325 section 9).
+    """
+    header = request.asserted_identity or request.preferred_identity or request.remote_party_id
+    return user_of(header) if header else ""
+
+
+def user_of(header: str) -> str:
+    """The user of `944048182`, `sip:944048182@host`, `"A" <sip:944048182@host>;x=y`; empty if anonymous."""
+    if "<" in header:
+        header = header.partition("<")[2].partition(">")[0]
+    scheme, colon, rest = header.partition(":")
+    if colon and scheme.lower() in ("sip", "sips", "tel"):
+        header = rest
+    user = clean(header.partition("@")[0])
+    return "" if user.lower() == "anonymous" else user
+
+
+def explain(case: Case) -> str:
+    """`callee +34600123123, caller +34944048182`."""
+    again = "" if case.call_class == "normal" else f", {case.call_class}"
+    return f"callee {case.callee}, caller {case.caller or 'none'}{again}"

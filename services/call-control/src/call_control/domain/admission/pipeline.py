@@ -1,0 +1,105 @@
+"""The order of the rules, and the one loop that runs them.
+
+A step is a pair of functions: `judge` fills the case or refuses, `explain` says afterwards what it found.
+A new rule is one line in STEPS. Explaining costs nothing until somebody asks (`trace`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+from call_control.domain.admission import (
+    caps,
+    dialled,
+    identity,
+    money,
+    numbers,
+    presentation,
+    rate,
+    routing,
+    source_filter,
+)
+from call_control.domain.admission.case import Case, Challenge
+from call_control.domain.admission.request import CallRequest
+from call_control.domain.denials import Denial
+from call_control.domain.facts import Facts
+
+Refusal = Denial | Challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule: `judge` returns None to go on; `explain` is asked only of a case that passed it."""
+
+    name: str
+    judge: Callable[[Case], Refusal | None]
+    explain: Callable[[Case], str]
+
+
+STEPS: tuple[Step, ...] = (
+    Step("identity", identity.judge, identity.explain),  # section 4.2: who is calling
+    Step("dialled", dialled.judge, dialled.explain),  # 4.3: emergency and special numbers
+    Step("enabled", identity.judge_enabled, identity.explain_enabled),  # 4.2, after 4.3: 4.12 skips it
+    Step("source_filter", source_filter.judge, source_filter.explain),  # 4.4
+    Step("numbers", numbers.judge, numbers.explain),  # 4.5, and 4.3 again on the E.164 number
+    Step("presentation", presentation.judge, presentation.explain),  # 4.6
+    # 4.7 barring and velocity, 4.8 on-net: here
+    Step("routes", routing.judge, routing.explain),  # 4.9
+    Step("rate", rate.judge, rate.explain),  # 4.10
+    Step("caps", caps.judge, caps.explain),  # 4.13: refuses nothing, and 4.11 needs its figure
+    Step("money", money.judge, money.explain),  # 4.11: what the script must find room for
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """What one step found: outcome is `continue`, `deny` or `challenge`."""
+
+    step: str
+    outcome: str
+    detail: str
+
+
+def judge(case: Case) -> Refusal | None:
+    """Run the steps over the case; the first refusal wins and names its step."""
+    for step in STEPS:
+        refusal = step.judge(case)
+        if refusal is not None:
+            return replace(refusal, step=step.name) if isinstance(refusal, Denial) else refusal
+    return None
+
+
+def decide(request: CallRequest, facts: Facts, now_ms: int, random: Random) -> Case | Refusal:
+    """The decision on an outbound call, but for counters: a candidate (the filled case) or a refusal.
+
+    Raises DeckUnavailable or PlanUnavailable when rates can't be seen: no denial, the outage policy's matter.
+    """
+    case = Case(request, facts, now_ms, random)
+    return judge(case) or case
+
+
+def trace(case: Case, refusal: Refusal | None = None) -> list[TraceLine]:
+    """Every step's outcome in order, up to the one that refused. A denial must carry its step."""
+    stopped_at = _stopped_at(refusal)
+    lines = []
+    for step in STEPS:
+        if step.name == stopped_at:
+            outcome = "challenge" if isinstance(refusal, Challenge) else "deny"
+            lines.append(TraceLine(step.name, outcome, _reason_of(refusal)))
+            break
+        lines.append(TraceLine(step.name, "continue", step.explain(case)))
+    return lines
+
+
+def _stopped_at(refusal: Refusal | None) -> str | None:
+    if isinstance(refusal, Denial):
+        return refusal.step
+    return STEPS[0].name if isinstance(refusal, Challenge) else None
+
+
+def _reason_of(refusal: Refusal | None) -> str:
+    if isinstance(refusal, Denial):
+        return f"{refusal.code}: {refusal.detail}"
+    return refusal.detail if refusal is not None else ""

@@ -1,0 +1,36 @@
+"""The price of the call, found now and pinned to it (domain.md section 4.10)."""
+
+from __future__ import annotations
+
+from landline.rating.errors import NoRate, NoRatingProfile
+
+from call_control.domain.admission.case import Case
+from call_control.domain.denials import Denial, deny
+
+
+def unpriced(case: Case) -> bool:
+    """Billing none, emergency and special numbers leave an unpriced record (4.12)."""
+    return case.client.billing_method == "none" or case.call_class != "normal"
+
+
+def judge(case: Case) -> Denial | None:
+    """Nothing goes out that can't be billed. DeckUnavailable and PlanUnavailable pass through: no denial."""
+    case.priced = None
+    if unpriced(case):
+        return None
+    facts = case.facts
+    try:
+        case.priced = facts.rates.price(case.client.profiles, case.callee, case.now_ms, facts.lease_s)
+    except NoRatingProfile:
+        return deny("no_rating_profile", f"client {case.client.name} has no profile active now")
+    except NoRate as error:
+        return deny("no_rate", f"{case.callee}: {error}")
+    return None
+
+
+def explain(case: Case) -> str:
+    """`+34600 Spain mobile, first 60 s hold 0.02`, or why there is no price."""
+    if case.priced is None:
+        return f"unpriced: billing {case.client.billing_method}, {case.call_class}"
+    tariff = case.priced.tariff
+    return f"{tariff.prefix} {tariff.destination}, plan {tariff.plan_id}"

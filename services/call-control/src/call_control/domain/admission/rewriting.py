@@ -1,0 +1,69 @@
+"""What one carrier server is sent: numbers and identity headers as it wants them (domain.md 4.6, 4.9).
+
+Every identity header that the device sent is dropped by the edge; these are all there are.
+"""
+
+from __future__ import annotations
+
+from call_control.domain.admission.case import Case, Leg
+from call_control.domain.facts import Carrier, CarrierServer, Route
+
+ANONYMOUS = "anonymous"
+ANONYMOUS_HOST = "anonymous.invalid"  # RFC 3323 section 4.1.1.3
+MAX_URI = 400
+
+
+def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Leg:
+    """The attempt at one server: request URI, From and the headers that tell who calls."""
+    rules = case.brand.sets.get(carrier.transformation_set_id or "")
+    shown = case.shown if case.emergency or not route.force_clid else route.force_clid
+    caller, callee = shown, case.callee
+    if rules is not None:
+        caller = rules.apply("caller_out", caller).result
+        callee = rules.apply("callee_out", callee).result
+    host = server.from_domain or case.brand.sip_domain
+    withhold = case.withhold
+    return Leg(
+        carrier_id=carrier.id,
+        server_id=server.id,
+        uri=_uri(server, route.prefix + callee),
+        outbound_proxy=server.outbound_proxy,
+        from_user=ANONYMOUS if withhold else server.from_user or caller,
+        from_display="Anonymous" if withhold else None,
+        from_domain=ANONYMOUS_HOST if withhold else server.from_domain,
+        pai=f"<sip:{caller}@{host}>" if server.send_pai and (server.trusted or not withhold) else None,
+        rpid=_rpid(caller, host, withhold) if server.send_rpid else None,
+        privacy="id" if withhold else None,
+        diversion=_diversion(case, route, host),
+        auth_user=server.auth_user,
+        auth_realm=server.auth_realm,
+        auth_ha1=server.auth_ha1,
+        ring_timeout_s=case.ring_s,
+        t38=case.device.t38 or case.request.fax,
+        srtp=server.transport == "tls" and case.device.srtp,
+    )
+
+
+def _uri(server: CarrierServer, user: str) -> str:
+    """RFC 3261 section 19.1; the port is left out where the operator left it to DNS."""
+    host = f"[{server.host}]" if ":" in server.host and server.host[0] != "[" else server.host
+    port = "" if server.port is None else f":{server.port}"
+    return f"{server.scheme}:{user}@{host}{port};transport={server.transport}"
+
+
+def _rpid(caller: str, host: str, withhold: bool) -> str:
+    return f"<sip:{caller}@{host}>;party=calling;screen=yes;privacy={'full' if withhold else 'off'}"
+
+
+def _diversion(case: Case, route: Route, host: str) -> str | None:
+    """The diverting DDI (RFC 5806), where it is why this number is shown and the route keeps it."""
+    if case.shown_by != "diversion" or route.disable_diversion or case.withhold:
+        return None
+    diversions = case.request.diversion or []
+    reason = next((each.reason for each in diversions if each.reason), "unconditional")
+    return f"<sip:{case.shown}@{host}>;reason={_token(reason)};counter=1"
+
+
+def _token(reason: str) -> str:
+    """A reason as RFC 5806 section 5 lets it be written; anything else could add parameters of its own."""
+    return reason if reason.replace("-", "").isalnum() and reason.isascii() else "unknown"

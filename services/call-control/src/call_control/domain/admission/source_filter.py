@@ -1,0 +1,47 @@
+"""Where the client may call from (domain.md section 4.4): authorized sources OR countries."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from call_control.domain.admission.case import Case
+from call_control.domain.denials import Denial, deny
+from call_control.domain.facts import Network
+
+
+@lru_cache(maxsize=65_536)
+def address(text: str) -> IPv4Address | IPv6Address:
+    """The address; IPv4 inside IPv6 (`::ffff:192.0.2.1`) is the IPv4 one. ValueError for no address."""
+    found = ip_address(text.partition("%")[0])
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+def allowed_by(source_ip: str, sources: tuple[Network, ...]) -> Network | None:
+    """The authorized source that contains the address, if any."""
+    if not sources:
+        return None
+    caller = address(source_ip)
+    return next((net for net in sources if net.version == caller.version and caller in net), None)
+
+
+def judge(case: Case) -> Denial | None:
+    """Filter off: anything goes. On: a source or a country must match; two empty lists allow nothing."""
+    client, source_ip = case.client, case.request.source_ip
+    if not client.ip_filter or case.emergency:
+        case.source_by = "skipped: emergency" if case.emergency else "filter off"
+        return None
+    network = allowed_by(source_ip, client.sources)
+    if network is not None:
+        case.source_by = f"{source_ip} is in {network}"
+        return None
+    country = case.facts.country_of(source_ip) if client.geoip_countries else None
+    if country is not None and country in client.geoip_countries:
+        case.source_by = f"{source_ip} is in {country}"
+        return None
+    return deny("source_not_allowed", f"{source_ip}, country {country or 'not looked up or unknown'}")
+
+
+def explain(case: Case) -> str:
+    """By what the source was let in."""
+    return case.source_by

@@ -1,0 +1,81 @@
+"""Every reason to refuse a call, in one table: machine code, SIP answer, and a sentence with its remedy.
+
+A denial is a value, not an exception: it is a normal answer of a decision (promise 3).
+The sentence is for people who read why a call failed; `detail` adds this call's figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a denial code means: the SIP answer (RFC 3261 section 21) and what to do about it."""
+
+    code: str
+    sip_code: int
+    sip_reason: str
+    sentence: str
+    retry_after_s: int | None = None
+
+
+_TABLE = (
+    Reason("domain_required", 488, "Domain required",
+           "The device used an IP address as its SIP domain. Set the brand's SIP domain in the device."),
+    Reason("unknown_domain", 403, "Unknown domain",
+           "The SIP domain belongs to no brand. Set the brand's SIP domain in the device."),
+    Reason("unknown_device", 404, "Unknown device",
+           "The brand has no device of that name. Check the SIP user, or create the device."),
+    Reason("identity_mismatch", 403, "Identity mismatch",
+           "From names another account than the one that authenticated. Use the device's own name in From."),
+    Reason("disabled", 403, "Disabled",
+           "The client or its device is switched off. Enable it to allow calls."),
+    Reason("source_not_device", 403, "Source is not the device",
+           "A device with direct connectivity called from another address. Correct the device's address."),
+    Reason("source_not_allowed", 403, "Source not allowed",
+           "The address is neither an authorized source nor in an allowed country. "
+           "Add one of them, or switch the client's IP filter off."),
+    Reason("invalid_number", 484, "Address Incomplete",
+           "What was dialled is no telephone number. Check it, and the transformation set of the client."),
+    Reason("no_presentation_number", 403, "No presentation number",
+           "There is no active number to show. Give the client or the device an outgoing DDI."),
+    Reason("blocked", 403, "Destination blocked",
+           "A blocking route matches this destination. Remove it to allow the call."),
+    Reason("no_route", 404, "No route to destination",
+           "No route with a carrier that works matches this destination. Add a route for it."),
+    Reason("no_rating_profile", 403, "No rating profile",
+           "The client has no rating profile that is active now. Give it one."),
+    Reason("no_rate", 403, "No rate for destination",
+           "The client's rating plan has no price for this destination now. Add it to a rate deck."),
+    Reason("max_calls_reached", 403, "Max calls reached",
+           "All simultaneous calls are in use. Raise max_calls, or wait until a call ends."),
+    Reason("daily_limit_reached", 403, "Daily limit reached",
+           "Today's spend limit has no room for this call. Raise the limit, or wait for the next day."),
+    Reason("no_credit", 402, "Payment Required",
+           "The balance does not pay the first seconds of this call. Top up the client's balance."),
+    Reason("counters_unavailable", 503, "Service Unavailable",
+           "Counters or rates can't be reached, and the outage policy denies calls. Try again.", 5),
+    Reason("unknown_provider", 403, "Unknown provider",
+           "An inbound call came from an address that belongs to no DDI provider. Add the address to one."),
+)  # fmt: skip
+
+REASONS = {reason.code: reason for reason in _TABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refusal: its reason, this call's figures, and the step (domain.md section 4) that refused."""
+
+    reason: Reason
+    detail: str
+    step: str = ""
+
+    @property
+    def code(self) -> str:
+        return self.reason.code
+
+
+def deny(code: str, detail: str) -> Denial:
+    """The denial of a code of the table; KeyError for a code that is not in it."""
+    return Denial(REASONS[code], detail)

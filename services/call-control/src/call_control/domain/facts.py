@@ -1,0 +1,217 @@
+"""The facts of a decision: what is configured, as frozen values (domain.md section 2).
+
+Built once from the published JSON (`adapters/fact_parsing.py`), then shared by all calls of a worker, so a
+decision only looks things up. Money in micros (int), moments in Unix ms, numbers in E.164 with a plus.
+Nothing here does I/O; what changes with the moment (balance, live calls) is not a fact but the script's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from landline.kernel.numbers import E164
+from landline.numbering.transformations import TransformationSet
+from landline.rating.lookup import Profile
+
+from call_control.domain.rates import RateBook
+
+Network = IPv4Network | IPv6Network
+CountryOf = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFacts:
+    """A SIP edge of ours and the hash of its key."""
+
+    id: str
+    name: str
+    key_prefix: str
+    key_sha256: str
+    enabled: bool = True
+    control_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ddi:
+    """A number of the client. Only `active` ones are shown, matched inbound or reached on-net."""
+
+    id: str
+    number: E164
+    kind: str = "inout"
+    state: str = "active"
+    record: str = "none"
+    language: str | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.state == "active"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """A SIP account. `direct`: known by its address (`ip`, `port`), else it registers with a password."""
+
+    id: str
+    name: str
+    enabled: bool = True
+    direct: bool = False
+    ip: str | None = None
+    port: int | None = None
+    outgoing_ddi_id: str | None = None
+    language: str | None = None
+    transformation_set_id: str | None = None
+    max_calls: int = 1
+    t38: bool = False
+    srtp: bool = False
+    from_domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFacts:
+    """A residential client with all that is its own: devices by name, DDIs by number, sources, profiles."""
+
+    id: str
+    brand_id: str
+    name: str
+    enabled: bool = True
+    billing_method: str = "postpaid"
+    country: str = ""
+    language: str = "en"
+    timezone: str = "UTC"
+    currency: str = "EUR"
+    transformation_set_id: str | None = None
+    max_calls: int = 0
+    ip_filter: bool = False
+    geoip_countries: frozenset[str] = frozenset()
+    sources: tuple[Network, ...] = ()
+    max_daily_usage_micros: int | None = None
+    client_spend_cap_micros: int | None = None
+    daily_usage_alerts: tuple[int, ...] = (80, 100)
+    credit_limit_micros: int | None = None
+    outgoing_ddi_id: str | None = None
+    withhold_number: bool = False
+    max_call_s: int | None = None
+    media_relay_set: str = "default"
+    application_server: str = "default"
+    outage_policy: str = "deny"
+    devices: Mapping[str, DeviceFacts] = field(default_factory=dict)
+    ddis: Mapping[str, Ddi] = field(default_factory=dict)
+    ddis_by_id: Mapping[str, Ddi] = field(default_factory=dict)
+    profiles: tuple[Profile, ...] = ()
+
+    @property
+    def daily_limit_micros(self) -> int | None:
+        """The lower of the operator's daily limit and the client's own, or None."""
+        caps = [c for c in (self.max_daily_usage_micros, self.client_spend_cap_micros) if c is not None]
+        return min(caps, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierServer:
+    """Where calls leave: one SIP address of a carrier, with the headers it wants."""
+
+    id: str
+    host: str
+    port: int | None = None
+    scheme: str = "sip"
+    transport: str = "udp"
+    outbound_proxy: str | None = None
+    send_pai: bool = True
+    send_rpid: bool = False
+    trusted: bool = False
+    from_user: str | None = None
+    from_domain: str | None = None
+    auth_user: str | None = None
+    auth_realm: str | None = None
+    auth_ha1: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """Takes calls out, by one or more servers."""
+
+    id: str
+    name: str
+    enabled: bool = True
+    transformation_set_id: str | None = None
+    servers: tuple[CarrierServer, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    """What the carrier charges us; without one, lcr routes leave it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An outgoing routing rule. `kind`: call | fax | emergency; `prefixes`: those of its patterns."""
+
+    id: str
+    prefixes: tuple[str, ...]
+    mode: str = "static"
+    kind: str = "call"
+    client_id: str | None = None
+    carrier_ids: tuple[str, ...] = ()
+    priority: int = 1
+    weight: int = 1
+    stopper: bool = False
+    prefix: str = ""
+    force_clid: str | None = None
+    disable_diversion: bool = False
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceNumber:
+    """An emergency or special number: as dialled (`112`) or in E.164, of one country or of all."""
+
+    number: str
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrandFacts:
+    """A brand and all the small things its calls need; kept whole by every worker."""
+
+    id: str
+    partition: int
+    name: str
+    sip_domain: str
+    enabled: bool = True
+    features: frozenset[str] = frozenset()
+    max_calls: int = 0
+    language: str = "en"
+    timezone: str = "UTC"
+    currency: str = "EUR"
+    country: str = ""
+    max_call_s: int | None = None
+    carriers: Mapping[str, Carrier] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    sets: Mapping[str, TransformationSet] = field(default_factory=dict)
+    emergency_numbers: tuple[ServiceNumber, ...] = ()
+    special_numbers: tuple[ServiceNumber, ...] = ()
+    direct_devices: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Source address -> (client id, device name) of the devices with direct connectivity."""
+    patterns: frozenset[str] = frozenset()
+    """All prefixes that some route matches; `pattern_lengths`: how long they are, longest first."""
+    pattern_lengths: tuple[int, ...] = ()
+    clients_with_routes: frozenset[str] = frozenset()
+    route_memo: dict[tuple[str, str, str], tuple[tuple[Route, ...], ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Filled by `routing`: dies with these facts, so a change of routes can never leave it stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that one decision may look at. Whatever was not found is None: identity says what that means."""
+
+    domain: str | None
+    """The SIP domain the request was judged by, lower case."""
+    brand: BrandFacts | None
+    client: ClientFacts | None
+    device: DeviceFacts | None
+    from_names_other: bool
+    """From names a device of ours other than the one that authenticated."""
+    rates: RateBook
+    country_of: CountryOf
+    lease_s: int = 60
