@@ -1,0 +1,1 @@
+"""What billing reaches outside its own tables: files of rate decks, a process for heavy work."""

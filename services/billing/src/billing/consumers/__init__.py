@@ -1,0 +1,1 @@
+"""What billing follows: the `calls` and `config` streams."""
