@@ -1,0 +1,61 @@
+"""Several ASGI apps on one port: by path prefix, unchanged paths, all lifespans run.
+
+A dictionary look-up instead of nested mounts: admissions pass through here.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from landline.chassis.logging import get_logger
+
+log = get_logger(__name__)
+
+_PREFIX = "/api/"
+
+
+class Dispatcher:
+    """`/api/<name>/...` goes to that service's app; everything else to `own`."""
+
+    def __init__(self, apps: Mapping[str, FastAPI], own: ASGIApp) -> None:
+        self._apps = dict(apps)
+        self._own = own
+        self._states: dict[str, dict[str, Any]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One ASGI call: a request for one app, or the lifespan of all."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        path: str = scope["path"]
+        if path.startswith(_PREFIX):
+            name = path[len(_PREFIX) :].partition("/")[0]
+            if app := self._apps.get(name):
+                scope["state"] = dict(self._states.get(name, ()))
+                await app(scope, receive, send)
+                return
+        await self._own(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()  # lifespan.startup
+        async with AsyncExitStack() as stack:
+            try:
+                for name, app in self._apps.items():
+                    state = await stack.enter_async_context(app.router.lifespan_context(app))
+                    self._states[name] = dict(state or {})
+            except Exception as error:
+                log.exception("a service could not start", exc_info=error)
+                await send({"type": "lifespan.startup.failed", "message": repr(error)})
+                return
+            # What start-up made stays: keep it out of every later garbage collection's way.
+            gc.collect()
+            gc.freeze()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown
+        await send({"type": "lifespan.shutdown.complete"})

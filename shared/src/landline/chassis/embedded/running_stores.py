@@ -1,0 +1,97 @@
+"""Which stores a run uses: a configured URL, else what the folder recorded, else the wheels."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+
+from landline.chassis.embedded.binaries import KINDS, Kind, is_kind
+from landline.chassis.embedded.errors import CannotStart
+from landline.chassis.embedded.folder import Config, DataFolder
+from landline.chassis.embedded.postgres import Postgres
+from landline.chassis.embedded.process import Server, last_lines
+from landline.chassis.embedded.valkey import Valkey
+
+_SCHEMES = re.compile(r"^(postgresql|postgres|redis|rediss)://")
+
+
+def first_config(system_stores: bool) -> Config:
+    """What a first start records. A given admin password is recorded too: later starts need not repeat it."""
+    kind = "system" if system_stores else "wheels"
+    return Config(
+        postgres=os.environ.get("LANDLINE_PG_DSN") or kind,
+        redis=os.environ.get("LANDLINE_REDIS_URL") or kind,
+        admin_password=os.environ.get("LANDLINE_ADMIN_PASSWORD") or secrets.token_urlsafe(15),
+    )
+
+
+class RunningStores:
+    """The stores of a run; those that are configured by URL are somebody else's to start and stop."""
+
+    def __init__(self, config: Config, folder: DataFolder) -> None:
+        self._log_folder = folder.path / "logs"
+        self.servers: list[Server] = []
+        self._starters: list[Callable[[Callable[[], None]], None]] = []
+        self.postgres_url = self._postgres(config, folder)
+        self.redis_url = self._redis(config, folder)
+
+    def _postgres(self, config: Config, folder: DataFolder) -> str:
+        chosen = os.environ.get("LANDLINE_PG_DSN") or config.postgres
+        if _SCHEMES.match(chosen):
+            return chosen
+        server = Postgres(
+            folder.path / "postgres",
+            config.superuser_password,
+            self._log_folder / "postgres.log",
+            kind=_kind(chosen, folder),
+            keep_fds=[folder.lock_fd],
+        )
+        self._add(server, server.start)
+        return server.url()
+
+    def _redis(self, config: Config, folder: DataFolder) -> str:
+        chosen = os.environ.get("LANDLINE_REDIS_URL") or config.redis
+        if _SCHEMES.match(chosen):
+            return chosen
+        server = Valkey(
+            folder.path / "valkey",
+            config.redis_password,
+            self._log_folder / "valkey.log",
+            kind=_kind(chosen, folder),
+            keep_fds=[folder.lock_fd],
+        )
+        self._add(server, server.start)
+        return server.url()
+
+    def _add(self, server: Server, start: Callable[[Callable[[], None]], None]) -> None:
+        self.servers.append(server)
+        self._starters.append(start)
+
+    def start(self, tick: Callable[[], None]) -> None:
+        """Start those that are ours. `tick` is called while waiting and may raise."""
+        for start in self._starters:
+            start(tick)
+
+    def look(self) -> None:
+        """CannotStart when one of ours has ended: everything stops with its last lines."""
+        for server in self.servers:
+            if not server.running:
+                lines = last_lines(server.log)
+                raise CannotStart(
+                    f"{server.name} ended by itself; the last lines of {server.log}:\n{lines}", 1
+                )
+
+    def stop(self) -> None:
+        """Stop those that are ours."""
+        for server in self.servers:
+            server.stop()
+
+
+def _kind(chosen: str, folder: DataFolder) -> Kind:
+    if not is_kind(chosen):
+        raise CannotStart(
+            f"{folder.config_path}: {chosen!r} is no kind of store ({', '.join(KINDS)}, or a URL)"
+        )
+    return chosen

@@ -1,0 +1,247 @@
+"""The supervisor of an embedded run: stores, migrations, two children, one terminal.
+
+    python -P -m landline.chassis.embedded.supervisor '{"data": ..., "port": ...}'      (by `landline run`)
+
+Standard library only: it lives as long as the run does and should cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from landline.chassis.embedded import banner, demo
+from landline.chassis.embedded.children import Child
+from landline.chassis.embedded.console import say
+from landline.chassis.embedded.environment import Addresses, child_environment
+from landline.chassis.embedded.errors import CannotStart, Interrupted
+from landline.chassis.embedded.folder import Config, DataFolder
+from landline.chassis.embedded.logs import rotate
+from landline.chassis.embedded.process import free_port, guarded, last_lines
+from landline.chassis.embedded.running_stores import RunningStores, first_config
+from landline.chassis.embedded.watch import StopWatch
+
+GRACE_S = 10.0
+READY_WITHIN_S = 90.0
+LOGS = ("web", "work", "postgres", "valkey", "migrate", "seed")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `landline run` was told."""
+
+    data: str
+    port: int = 8080
+    host: str = "127.0.0.1"
+    demo: bool = True
+    verbose: bool = False
+    system_stores: bool = False
+    stop_with_parent: bool = False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The one public socket, held by the supervisor: connections wait while `web` restarts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise CannotStart(_why_not(error, host, port)) from None
+    return listener
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} is in use by another program: stop it, or choose another (make run PORT=8081)"
+    if error.errno == errno.EACCES:
+        return f"port {port} is reserved for root: choose one from 1024 to 65535 (make run PORT=8080)"
+    return f"cannot listen on {host}, port {port}: {error.strerror}"
+
+
+class Run:
+    """One embedded run, from lock to last process."""
+
+    def __init__(self, options: Options, watch: StopWatch) -> None:
+        self.options = options
+        self.watch = watch
+        self.children: list[Child] = []
+        self.stores: RunningStores | None = None
+        self.listener: socket.socket | None = None
+
+    def start(self) -> None:
+        """Everything up and ready, or CannotStart / Interrupted."""
+        self.listener = listen(self.options.host, self.options.port)
+        folder = DataFolder.open(Path(self.options.data))
+        config, first = folder.config(lambda: first_config(self.options.system_stores))
+        for name in LOGS:
+            rotate(folder.path / "logs" / f"{name}.log")
+        (folder.path / "run" / "work.json").unlink(missing_ok=True)
+        self.stores = RunningStores(config, folder)
+        self.stores.start(self.watch.check)
+        addresses = self._addresses()
+        env = child_environment(config, addresses, folder.path)
+        self._migrate(folder, env)
+        self._start_children(folder, env)
+        self._wait_ready()
+        summary = self._seed(folder, addresses, env)
+        banner.show(addresses.public_url, folder.path, summary, admin_password=_to_print(config, first))
+
+    def _addresses(self) -> Addresses:
+        assert self.stores is not None
+        configured = os.environ.get("LANDLINE_SMTP_URL")
+        return Addresses(
+            postgres=self.stores.postgres_url,
+            redis=self.stores.redis_url,
+            host=self.options.host,
+            port=self.options.port,
+            smtp_port=None if configured else free_port(),
+        )
+
+    def _migrate(self, folder: DataFolder, env: Mapping[str, str]) -> None:
+        assert self.stores is not None
+        log = folder.path / "logs" / "migrate.log"
+        command = [sys.executable, "-P", "-m", "landline.chassis.embedded.migrate"]
+        code = run_step(command, {**env, "LANDLINE_PG_ADMIN_DSN": self.stores.postgres_url}, log, self.watch)
+        if code:
+            raise CannotStart(
+                f"the database could not be prepared; the last lines of {log}:\n{last_lines(log)}", 1
+            )
+
+    def _start_children(self, folder: DataFolder, env: Mapping[str, str]) -> None:
+        assert self.listener is not None
+        for name, fds in (("web", [self.listener.fileno()]), ("work", [])):
+            own = {**env, "LANDLINE_LISTEN_FD": str(self.listener.fileno())} if fds else env
+            log = folder.path / "logs" / f"{name}.log"
+            module = f"landline.chassis.embedded.{name}"
+            child = Child(name, module, log, own, [*fds, folder.lock_fd], self.options.verbose)
+            self.children.append(child)
+            child.start()
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while True:
+            status, body = ready(self.options.host, self.options.port)
+            if status == 200:
+                return
+            if time.monotonic() > deadline:
+                raise CannotStart(
+                    f"not ready within {READY_WITHIN_S:.0f} s; still missing: {body or 'web'}", 1
+                )
+            self.look()
+            self.watch.wait(0.1)
+
+    def _seed(self, folder: DataFolder, addresses: Addresses, env: Mapping[str, str]) -> demo.Summary | None:
+        if not self.options.demo:
+            return None
+        log = folder.path / "logs" / "seed.log"
+        return demo.seed(
+            folder.path, addresses.public_url, lambda c, out: run_step(c, env, log, self.watch, out)
+        )
+
+    def look(self) -> None:
+        """One round of looking after everything that runs."""
+        assert self.stores is not None
+        self.stores.look()
+        for child in self.children:
+            child.look()
+
+    def stop(self) -> None:
+        """Children first, while their stores are still there; then the stores."""
+        if self.listener is not None:
+            self.listener.close()
+        until = time.monotonic() + GRACE_S
+        for child in self.children:
+            child.ask_to_stop()
+        for child in self.children:
+            child.wait(until)
+        if self.stores is not None:
+            self.stores.stop()
+
+
+def _to_print(config: Config, first: bool) -> str | None:
+    """The generated admin password, on the first start only."""
+    return config.admin_password if first and not os.environ.get("LANDLINE_ADMIN_PASSWORD") else None
+
+
+def run_step(
+    command: list[str], env: Mapping[str, str], log: Path, watch: StopWatch, output: Path | None = None
+) -> int:
+    """Run one short process to its end, logging to `log` (stdout to `output` if given); its exit code."""
+    with log.open("ab") as errors, (output or log).open("ab") as out:
+        process = subprocess.Popen(
+            guarded(command, signal.SIGKILL, folder=Path.cwd()),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=errors,
+            start_new_session=True,
+            env=dict(env),
+        )
+    try:
+        while process.poll() is None:
+            watch.wait(0.2)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+def ready(host: str, port: int, timeout_s: float = 3.0) -> tuple[int, str]:
+    """Status and body of GET /readyz; status 0 when nobody answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    try:
+        with socket.create_connection((host, port), timeout_s) as connection:
+            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+    except OSError:
+        return 0, ""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    return (int(words[1]) if len(words) > 2 and words[1].isdigit() else 0), body.decode(
+        "utf-8", "replace"
+    ).strip()
+
+
+def supervise(options: Options) -> int:
+    """Run until told to stop; the process's exit code."""
+    watch = StopWatch(options.stop_with_parent)
+    run = Run(options, watch)
+    try:
+        run.start()
+        while True:
+            run.look()
+            watch.wait(0.5)
+    except Interrupted:
+        say("\nlandline: stopping")
+        return 0
+    except CannotStart as error:
+        say(f"landline: {error}")
+        return error.exit_code
+    except OSError as error:
+        say(f"landline: {error.strerror}: {error.filename or ''}")
+        return 1
+    finally:
+        run.stop()
+
+
+def main() -> None:
+    """The process's entry."""
+    sys.exit(supervise(Options(**json.loads(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()
