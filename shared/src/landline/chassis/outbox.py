@@ -1,0 +1,111 @@
+"""Events leave in the transaction that made them: the transactional outbox (architecture section 3.1).
+
+`add` writes a sealed event into the `outbox` table; one publisher per service sends rows to their streams
+and then deletes them. Killed in between, it sends them again: duplicates are allowed, loss is not.
+
+Why rows are taken in (xid, id) order and only below the snapshot's xmin: identity values are handed out
+before commit, so a row with a small id can become visible after one with a larger id was already sent; a
+reader that remembers "last id" would skip it. Every transaction below xmin has ended, so nothing that sorts
+before what we send can still appear. The price: a long writing transaction anywhere in the database holds
+all events back; keep writing transactions short.
+
+Order per entity: whoever changes a row locks it first (`select ... for update`) and writes after. Postgres
+gives the transaction its xid when it first locks or writes, that is after it got the lock, so the second
+changer has the larger xid. (Were an event of an older version to come late all the same, consumers drop it:
+they apply only a higher entity_version.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from landline.chassis.logging import get_logger
+from landline.chassis.metrics import OUTBOX_FAILURES, OUTBOX_PUBLISHED
+from landline.chassis.postgres import Database, Scope
+from landline.chassis.streams import AnyRedis
+from landline.chassis.surroundings import Backoff, is_surroundings
+from landline.contracts.envelope import fields
+
+BATCH = 500
+POLL_S = 0.25
+
+log = get_logger(__name__)
+
+_ADD = "insert into outbox (stream, event) values ($1, $2)"
+_READY = (
+    "select id, stream, event from outbox where xid < pg_snapshot_xmin(pg_current_snapshot())"
+    f" order by xid, id limit {BATCH}"
+)
+_SENT = "delete from outbox where id = any($1::bigint[])"
+_ONE_PUBLISHER = "select pg_try_advisory_lock(hashtextextended('outbox ' || current_user, 0))"
+
+
+async def add(tx: AsyncConnection, stream: str, event: bytes) -> None:
+    """Send a sealed event to a stream once this transaction has committed."""
+    await tx.execute(text("insert into outbox (stream, event) values (:s, :e)"), {"s": stream, "e": event})
+
+
+async def add_many(conn: asyncpg.Connection[Any], events: list[tuple[str, bytes]]) -> None:
+    """The same for many (stream, sealed event) at once, on a raw connection."""
+    await conn.executemany(_ADD, events)
+
+
+async def run_outbox(db: Database, redis: AnyRedis, stop: asyncio.Event) -> None:
+    """Publish this service's outbox until told to stop. Any number may run; one of them works."""
+    backoff = Backoff()
+    while not stop.is_set():
+        try:
+            async with db.session(Scope.system()) as conn:
+                await _serve(conn, db.role, redis, stop, backoff)
+        except Exception as error:
+            OUTBOX_FAILURES.labels(db.role).inc()
+            if not is_surroundings(error):
+                log.exception("outbox round failed", service=db.role)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), backoff.next_s())
+
+
+async def _serve(
+    conn: asyncpg.Connection[Any], service: str, redis: AnyRedis, stop: asyncio.Event, backoff: Backoff
+) -> None:
+    wake = asyncio.Event()
+    await conn.add_listener(f"landline_outbox_{service}", lambda *_: wake.set())
+    ours = False
+    while not stop.is_set():
+        wake.clear()
+        ours = ours or bool(await conn.fetchval(_ONE_PUBLISHER))
+        if ours:
+            await publish_all(conn, service, redis, stop)
+            backoff.reset()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), POLL_S)
+
+
+async def publish_all(
+    conn: asyncpg.Connection[Any], service: str, redis: AnyRedis, stop: asyncio.Event
+) -> None:
+    """Send what is ready, batch by batch, until nothing is left; the caller holds the publisher's lock."""
+    while not stop.is_set():
+        rows = await conn.fetch(_READY)
+        if not rows:
+            break
+        await send(redis, [(row["stream"], bytes(row["event"])) for row in rows])
+        await conn.execute(_SENT, [row["id"] for row in rows])
+        OUTBOX_PUBLISHED.labels(service).inc(len(rows))
+
+
+async def send(redis: AnyRedis, events: list[tuple[str, bytes]]) -> None:
+    """XADD all in one pipeline, in order within each stream; raises when any of them failed.
+
+    Streams are never trimmed here: that is for whoever knows what its readers have read.
+    """
+    pipeline = redis.pipeline(transaction=False)
+    for stream, event in events:
+        pipeline.xadd(stream, fields(event))
+    await pipeline.execute()

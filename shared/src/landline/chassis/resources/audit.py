@@ -1,0 +1,81 @@
+"""The audit log: who changed what, for whom, from where and why; written with the change or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from landline.chassis.logging import MASK
+from landline.chassis.resources.declaration import Actor
+from landline.kernel.clock import utc
+from landline.kernel.ids import uuid7
+
+AUDIT_LOG = Table(
+    "audit_log",
+    MetaData(),
+    Column("id", Uuid, primary_key=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("admin_id", Text),
+    Column("username", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("impersonator_id", Text),
+    Column("brand_id", Uuid),
+    Column("client_id", Uuid),
+    Column("resource", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("changes", JSONB, nullable=False),
+    Column("reason", Text),
+    Column("address", Text),
+)
+
+Changes = dict[str, dict[str, Any]]
+
+
+async def record(
+    tx: AsyncConnection,
+    actor: Actor,
+    *,
+    resource: str,
+    entity_id: str,
+    action: str,
+    changes: Changes,
+    brand_id: UUID | None = None,
+    client_id: UUID | None = None,
+) -> None:
+    """Write one entry in the transaction of the change. `changes`: field -> {"before", "after"} as JSON."""
+    who = actor.principal
+    entry = {
+        "id": uuid7(),
+        "created_at": utc(actor.now_ms),
+        "request_id": actor.request_id,
+        "admin_id": who.admin_id,
+        "username": who.username,
+        "level": who.level,
+        "impersonator_id": who.impersonator_id,
+        "brand_id": brand_id,
+        "client_id": client_id,
+        "resource": resource,
+        "entity_id": entity_id,
+        "action": action,
+        "changes": changes,
+        "reason": actor.reason,
+        "address": actor.address,
+    }
+    await tx.execute(AUDIT_LOG.insert().values(entry))
+
+
+def masked(before: Any, after: Any) -> dict[str, Any]:
+    """A secret's change: that it changed, never from what to what."""
+    return {"before": None if before is None else MASK, "after": None if after is None else MASK}
+
+
+def size(changes: Changes) -> int:
+    """Bytes of an entry's changes as JSON."""
+    return len(json.dumps(changes))

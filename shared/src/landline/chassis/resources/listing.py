@@ -1,0 +1,290 @@
+"""Lists: filters, sorting and keyset paging from query parameters, checked before they reach SQL.
+
+Paging is by key, not by offset: a page starts after the last row of the one before, so rows that come or go
+meanwhile neither repeat nor hide others. The cursor is that row's sort values, opaque to people; it is
+parsed like any other input and can name nothing outside the caller's scope.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    SmallInteger,
+    Text,
+    Uuid,
+    and_,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy import BigInteger as Big
+
+from landline.chassis.auth import Principal
+from landline.chassis.problems import FieldError, InvalidInput
+from landline.chassis.resources.declaration import Resource, Row
+from landline.chassis.resources.field_types import Micros
+from landline.chassis.resources.wire import field_value
+from landline.kernel.money import to_micros
+
+MOST_ROWS = 500
+DEFAULT_ROWS = 50
+LONGEST_VALUE = 500
+MOST_IN_LIST = 200
+_ALWAYS = ("id", "brand_id", "client_id", "created_at", "updated_at")
+_RANGES = ("gte", "gt", "lte", "lt")
+
+
+@dataclass(frozen=True)
+class Sort:
+    """One key of the order."""
+
+    field: str
+    column: Column[Any]
+    descending: bool
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """What a list was asked for, checked."""
+
+    limit: int
+    count: bool
+    where: Sequence[ColumnElement[bool]]
+    sorts: Sequence[Sort]
+    after: Sequence[Any] | None
+
+    @property
+    def sort_text(self) -> str:
+        """The order as text, part of the cursor: a cursor fits only the order it was made for."""
+        return ",".join(("-" if s.descending else "") + s.field for s in self.sorts)
+
+
+def filterable(resource: Resource) -> list[str]:
+    """The fields a list can be filtered by."""
+    return [*dict.fromkeys([*(n for n in _ALWAYS if n in resource.table.c), *resource.filters])]
+
+
+def operations(column: Column[Any]) -> tuple[str, ...]:
+    """What can be asked of a column, besides equality: suffixes `__<op>`."""
+    null = ("isnull",) if column.nullable else ()
+    if isinstance(column.type, Boolean | ARRAY):
+        return null
+    if isinstance(column.type, Uuid):
+        return ("in", *null)
+    if isinstance(column.type, Integer | Micros | DateTime):
+        return (*_RANGES, "in", *null)
+    return ("contains", "in", *null)
+
+
+def parse_list(resource: Resource, params: Sequence[tuple[str, str]], principal: Principal) -> ListQuery:
+    """The query parameters as a checked query; InvalidInput lists everything that is wrong with them."""
+    parser = _Parser(resource, resource.hidden(principal))
+    for name, value in params:
+        parser.take(name, value)
+    return parser.finish()
+
+
+class _Parser:
+    def __init__(self, resource: Resource, hidden: frozenset[str]) -> None:
+        self.resource, self.hidden = resource, hidden
+        self.errors: list[FieldError] = []
+        self.where: list[ColumnElement[bool]] = []
+        self.plain: dict[str, str] = {}
+        self.seen: set[str] = set()
+
+    def take(self, name: str, value: str) -> None:
+        if name in self.seen:
+            self._refuse(name, "repeated", "given more than once")
+        elif name in ("limit", "cursor", "sort", "count"):
+            self.plain[name] = value
+        else:
+            self._filter(name, value)
+        self.seen.add(name)
+
+    def _refuse(self, name: str, code: str, message: str) -> None:
+        self.errors.append(FieldError(name[:100], code, message))
+
+    def _filter(self, name: str, value: str) -> None:
+        field, _, operation = name.partition("__")
+        column = self.resource.column(field)
+        if column is None or field in self.hidden or field not in filterable(self.resource):
+            self._refuse(name, "unknown_filter", "no such filter")
+        elif operation and operation not in operations(column):
+            self._refuse(
+                name, "unknown_filter", f"this field takes: {', '.join(operations(column)) or 'equality'}"
+            )
+        else:
+            try:
+                self.where.append(_condition(column, operation, value))
+            except ValueError as error:
+                self._refuse(name, "invalid_value", str(error)[:200])
+
+    def finish(self) -> ListQuery:
+        sorts = self._sorts(self.plain.get("sort", self.resource.default_sort))
+        limit = self._limit(self.plain.get("limit", str(DEFAULT_ROWS)))
+        count = self.plain.get("count", "false")
+        if count not in ("true", "false"):
+            self._refuse("count", "invalid_value", "true or false")
+        after = None
+        if not self.errors and "cursor" in self.plain:
+            after = self._cursor(self.plain["cursor"], sorts)
+        if self.errors:
+            raise InvalidInput(self.errors)
+        return ListQuery(limit, count == "true", self.where, sorts, after)
+
+    def _limit(self, value: str) -> int:
+        if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ROWS):
+            self._refuse("limit", "invalid_value", f"a whole number from 1 to {MOST_ROWS}")
+            return DEFAULT_ROWS
+        return int(value)
+
+    def _sorts(self, value: str) -> list[Sort]:
+        allowed = {*self.resource.sorts, "id", "created_at", "updated_at"} - self.hidden
+        sorts: list[Sort] = []
+        for part in value.split(",")[:5]:
+            name = part.removeprefix("-")
+            column = self.resource.column(name)
+            if name not in allowed or column is None or name in (s.field for s in sorts):
+                self._refuse("sort", "unknown_sort", f"sortable: {', '.join(sorted(allowed))}")
+                return []
+            sorts.append(Sort(name, column, part.startswith("-")))
+        if sorts[-1].field != "id":
+            sorts.append(Sort("id", self.resource.table.c.id, sorts[-1].descending))
+        return sorts
+
+    def _cursor(self, value: str, sorts: Sequence[Sort]) -> list[Any] | None:
+        try:
+            order, *texts = json.loads(base64.urlsafe_b64decode(value.encode("ascii") + b"=="))
+            if order != ",".join(("-" if s.descending else "") + s.field for s in sorts):
+                raise ValueError("made for another order")
+            return [_value(s.column, str(t)) for s, t in zip(sorts, texts, strict=True)]
+        except (ValueError, TypeError, RecursionError):
+            self._refuse("cursor", "invalid_cursor", "not a cursor of this list in this order")
+            return None
+
+
+def cursor_of(resource: Resource, query: ListQuery, row: Row) -> str:
+    """The cursor that continues after a row."""
+    values = [str(field_value(resource, s.field, row)) for s in query.sorts]
+    raw = json.dumps([query.sort_text, *values], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def in_scope(resource: Resource, principal: Principal) -> list[ColumnElement[bool]]:
+    """The tenant's own condition in the query, first line of defence (row-level security is the second)."""
+    columns, conditions = resource.table.c, []
+    if resource.brand_column and principal.brand_id and principal.level in ("brand", "client"):
+        own = columns[resource.brand_column] == UUID(principal.brand_id)
+        conditions.append(or_(own, columns[resource.brand_column].is_(None)) if resource.shared else own)
+    if resource.client_column and principal.client_id and principal.level == "client":
+        conditions.append(columns[resource.client_column] == UUID(principal.client_id))
+    return conditions
+
+
+def page_statement(resource: Resource, query: ListQuery, principal: Principal) -> Select[Any]:
+    """One page, and one row more that tells whether there is another."""
+    order = [s.column.desc() if s.descending else s.column.asc() for s in query.sorts]
+    statement = select(resource.table).where(*in_scope(resource, principal), *query.where)
+    if query.after is not None:
+        statement = statement.where(_past(query.sorts, query.after))
+    return statement.order_by(*order).limit(query.limit + 1)
+
+
+def count_statement(resource: Resource, query: ListQuery, principal: Principal) -> Select[Any]:
+    """How many rows the whole filtered list has."""
+    return (
+        select(func.count()).select_from(resource.table).where(*in_scope(resource, principal), *query.where)
+    )
+
+
+def _past(sorts: Sequence[Sort], values: Sequence[Any]) -> ColumnElement[bool]:
+    if len({s.descending for s in sorts}) == 1:  # one direction: a row comparison, which an index serves
+        here, there = tuple_(*(s.column for s in sorts)), tuple_(*values)
+        return here < there if sorts[0].descending else here > there
+    steps = []
+    for i, (sort, value) in enumerate(zip(sorts, values, strict=True)):
+        equal = [s.column == v for s, v in zip(sorts[:i], values[:i], strict=True)]
+        steps.append(and_(*equal, sort.column < value if sort.descending else sort.column > value))
+    return or_(*steps)
+
+
+def _condition(column: Any, operation: str, value: str) -> Any:
+    if operation == "isnull":
+        return column.is_(None) if _boolean(value) else column.is_not(None)
+    if operation == "in":
+        return column.in_([_value(column, part) for part in value.split(",")[: MOST_IN_LIST + 1]])
+    if operation == "contains":
+        return column.icontains(_text(value), autoescape=True)
+    if isinstance(column.type, ARRAY):
+        return column.any(_value_of(column.type.item_type, value))
+    typed = _value(column, value)
+    compare: Mapping[str, Callable[[], ColumnElement[bool]]] = {
+        "": lambda: column == typed,
+        "gte": lambda: column >= typed,
+        "gt": lambda: column > typed,
+        "lte": lambda: column <= typed,
+        "lt": lambda: column < typed,
+    }
+    return compare[operation]()
+
+
+def _value(column: Column[Any], text: str) -> Any:
+    return _value_of(column.type, text)
+
+
+def _value_of(kind: Any, text: str) -> Any:
+    if isinstance(kind, Uuid):
+        return UUID(text)
+    if isinstance(kind, Boolean):
+        return _boolean(text)
+    if isinstance(kind, Micros):
+        return to_micros(text)
+    if isinstance(kind, Integer):
+        return _integer(text, 15 if isinstance(kind, SmallInteger) else 63 if isinstance(kind, Big) else 31)
+    if isinstance(kind, DateTime):
+        return _moment(text)
+    assert isinstance(kind, Text), kind
+    return _text(text)
+
+
+def _text(text: str) -> str:
+    if len(text) > LONGEST_VALUE or "\x00" in text:
+        raise ValueError(f"at most {LONGEST_VALUE} characters, none of them NUL")
+    return text
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false")
+    return text == "true"
+
+
+def _integer(text: str, bits: int) -> int:
+    if len(text) > 20 or not text.lstrip("-").isdigit() or not -(2**bits) <= int(text) < 2**bits:
+        raise ValueError("a whole number in range")
+    return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        raise ValueError("a UTC time such as 2026-11-22T21:00:00Z") from None
+    if moment.tzinfo is None or not 1900 < moment.year < 9000:
+        raise ValueError("a UTC time such as 2026-11-22T21:00:00Z")
+    return moment
