@@ -1,1 +1,146 @@
-"""Composition root of notifier (being built)."""
+"""Composition root of notifier: its HTTP app, its background work, its command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from landline.chassis import health
+from landline.chassis.auth import TokenVerifier
+from landline.chassis.http_app import build_app
+from landline.chassis.logging import configure
+from landline.chassis.migrations import migrate as migrate_schema
+from landline.chassis.outbox import run_outbox
+from landline.chassis.postgres import Database
+from landline.chassis.redis import connect
+from landline.chassis.service import Service
+from landline.chassis.settings import Settings
+from landline.chassis.stream_consumer import StreamConsumer
+from landline.contracts import streams
+
+from notifier.adapters.builtin import builtin_contents
+from notifier.adapters.fact_rows import PostgresFactRows
+from notifier.adapters.mail import SmtpTransport
+from notifier.adapters.mail_rows import PostgresMailRows
+from notifier.adapters.people_rows import PostgresPeopleRows
+from notifier.api.notifications import router as notifications
+from notifier.api.templates import router as templates
+from notifier.app.bell import Bell
+from notifier.app.preview import preview as render_preview
+from notifier.app.send_mails import Sender
+from notifier.app.tell_facts import Teller
+from notifier.app.work import Desk, keep_on, recover_until
+from notifier.consumers.calls import CallsHandler
+from notifier.consumers.config import ConfigHandler
+
+GROUP = "notifier"
+SENDERS = 2
+NO_SMTP = "LANDLINE_SMTP_URL is not set: mails wait"
+
+
+def app(settings: Settings) -> FastAPI:
+    """The HTTP side: notification log, templates."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        db, redis = Database(settings, "notifier"), await connect(settings)
+        verifier, stop = TokenVerifier(settings, redis), asyncio.Event()
+        app.state.db, app.state.verifier = db, verifier
+
+        async def readiness() -> dict[str, str | None]:
+            found = await health.check_all({"postgres": db.ping, "redis": redis.ping})
+            return {**found, "sessions": verifier.missing(), "smtp": None if settings.smtp_url else NO_SMTP}
+
+        app.state.readiness = readiness
+        tail = asyncio.create_task(verifier.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await tail
+            await redis.aclose()
+            await db.close()
+
+    return build_app(
+        "notifier", settings, [notifications, templates], lifespan, description="Tells people what happened."
+    )
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Consumers, teller, senders and the outbox's publisher, until told to stop."""
+    db, redis = Database(settings, "notifier"), await connect(settings)
+    clock, facts, mails = settings.clock, Bell(), Bell()
+    fact_rows, mail_rows = PostgresFactRows(db, settings.mail_from), PostgresMailRows(db)
+    desk = Desk(Teller(fact_rows, clock, builtin_contents), facts, mails)
+    calls = CallsHandler(fact_rows, clock, facts)
+    config = ConfigHandler(PostgresPeopleRows(db), facts)
+    try:
+        await db.open()
+        async with asyncio.TaskGroup() as group:
+            for names, handler in ((streams.ALL_CALLS, calls), ((streams.CONFIG,), config)):
+                consumer = StreamConsumer(redis, GROUP, names, handler, claim_s=settings.claim_s)
+                group.create_task(consumer.run(stop))
+            group.create_task(keep_on("desk", desk.run, stop))
+            group.create_task(keep_on("recover", lambda s: recover_until(mail_rows, clock, s), stop))
+            group.create_task(run_outbox(db, redis, stop))
+            for _ in range(SENDERS if settings.smtp_url else 0):
+                transport = SmtpTransport(settings.smtp_url, settings.mail_from)
+                group.create_task(keep_on("sender", Sender(mail_rows, transport, clock, mails).run, stop))
+    finally:
+        await redis.aclose()
+        await db.close()
+
+
+service = Service("notifier", "notifier", app, work)
+cli = typer.Typer(help="notifier: tells people what happened.", no_args_is_help=True)
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the REST API on LANDLINE_HOST and LANDLINE_PORT."""
+    settings = Settings()
+    configure(settings.log_level, "notifier")
+    uvicorn.run(app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
+
+
+@cli.command()
+def consume() -> None:
+    """Consume streams and send mails."""
+    settings = Settings()
+    configure(settings.log_level, "notifier")
+    asyncio.run(_until_signal(settings))
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the schema to its newest revision."""
+    migrate_schema(Settings(), service)
+
+
+@cli.command()
+def preview(
+    kind: str,
+    language: Annotated[str, typer.Option(help="BCP 47, such as es or en-GB")] = "en",
+    file: Annotated[
+        Path | None, typer.Option(help='JSON: {"es": {"subject": ..., "text": ..., "html": ...}}')
+    ] = None,
+) -> None:
+    """Show a mail of a kind with sample data: the built-in one, or one with templates from a file."""
+    contents = json.loads(file.read_text("utf-8")) if file else {}
+    shown = render_preview(kind, language, [("file", contents)], builtin_contents(kind))
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))

@@ -36,10 +36,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A try's end with the server's words."""
+    """A try's end with the server's words. `server_away`: no mail will get through at the moment."""
 
     result: Result
     detail: str
+    server_away: bool = False
 
 
 @dataclass(frozen=True)

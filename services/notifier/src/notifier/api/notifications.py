@@ -1,0 +1,176 @@
+"""The notification log: what was told to whom, how it went, and sending one again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response
+from landline.chassis.auth import Caller
+from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.postgres import Database, Scope
+from landline.chassis.problems import Conflict, FieldError, Forbidden, InvalidInput, responses
+from landline.chassis.resources import (
+    Actor,
+    ApiModel,
+    Registry,
+    Resource,
+    Rights,
+    Row,
+    actor_of,
+    fetch,
+    resource_router,
+)
+from landline.chassis.resources.audit import record
+from landline.chassis.resources.wire import to_wire
+from landline.kernel.clock import utc
+from landline.kernel.ids import uuid7
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notifier.adapters.tables import NOTIFICATIONS
+from notifier.domain.address import NotAnAddress, address
+from notifier.domain.delivery import State
+from notifier.domain.facts import message_id, resend_key
+
+
+class NothingToWrite(ApiModel):
+    """The log is written by notifier alone."""
+
+
+class NotificationRead(ApiModel):
+    """A mail and its history; the words themselves are at `notifications/{id}/content`."""
+
+    kind: str
+    fact_key: str
+    address: str
+    language: str
+    subject: str
+    state: str
+    attempts: int
+    next_attempt_at: datetime | None
+    first_attempt_at: datetime | None
+    sent_at: datetime | None
+    error: str | None
+    log: list[dict[str, str]]
+    message_id: str
+    resend_of: UUID | None
+
+
+class Content(BaseModel):
+    """The words of a mail as they were, or will be, sent."""
+
+    from_name: str
+    subject: str
+    text: str
+    html: str
+
+
+RESOURCE = Resource(
+    name="notifications",
+    entity="notification",
+    table=NOTIFICATIONS,
+    fields=NothingToWrite,
+    read_only=NotificationRead,
+    tenancy="client",
+    client_column="client_id",
+    rights=Rights("r", "r", "r"),
+    filters=("kind", "state", "address", "language", "subject", "sent_at", "fact_key", "resend_of"),
+    sorts=("created_at", "updated_at"),
+    default_sort="-created_at",
+    about=(
+        "Mails and how they went. state: pending (waits for its next try), sending, sent, failed, or "
+        "uncertain (the server had the message and did not answer: sent once more with the same "
+        "Message-ID; without next_attempt_at it stays so)."
+    ),
+)
+REGISTRY = Registry("notifier", (RESOURCE,))
+router = APIRouter()
+
+
+@router.get(
+    "/notifications/{id}/content",
+    tags=["notifications"],
+    response_model=Content,
+    responses=responses(401, 403, 404, 422),
+)
+async def content(id: UUID, request: Request, caller: Caller) -> Row:
+    """The words of a mail."""
+    RESOURCE.require(caller, "r")
+    db: Database = request.app.state.db
+    async with db.transaction(Scope.of(caller)) as tx:
+        row = await fetch(tx, RESOURCE, Actor(caller, 0), id)
+    return {name: row[name] for name in Content.model_fields}
+
+
+@router.post(
+    "/notifications/{id}/resend",
+    tags=["notifications"],
+    status_code=201,
+    responses=responses(401, 403, 404, 409, 422),
+    openapi_extra={"parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}]},
+)
+async def resend(
+    id: UUID, request: Request, caller: Caller, x_reason: Annotated[str | None, Header()] = None
+) -> Response:
+    """Send a finished mail's words again, as a new message to the same address, linked by `resend_of`."""
+    if caller.level == "client":
+        raise Forbidden("operators only", code="no_right")
+    caller.require("notifications", "c")
+    if not (x_reason or "").strip():
+        raise InvalidInput([FieldError("X-Reason", "required", "say why this mail is sent again")])
+    key, actor, db = await request_key(request, caller), actor_of(request, caller), request.app.state.db
+    mail_from = request.app.state.settings.mail_from
+    async with db.transaction(Scope.of(caller)) as tx:
+        answer = await once(tx, key, lambda: _send_again(tx, actor, id, mail_from))
+    return answer.response()
+
+
+async def _send_again(tx: AsyncConnection, actor: Actor, old_id: UUID, mail_from: str) -> Answer:
+    old = await fetch(tx, RESOURCE, actor, old_id, lock=True)
+    _check_over(old)
+    new = again(old, actor.now_ms, mail_from)
+    await tx.execute(NOTIFICATIONS.insert().values(new))
+    row = (await tx.execute(select(NOTIFICATIONS).where(NOTIFICATIONS.c.id == new["id"]))).mappings().one()
+    await record(
+        tx, actor, resource="notifications", entity_id=str(new["id"]), action="resend",
+        changes={"resend_of": {"before": None, "after": str(old_id)}},
+        brand_id=old["brand_id"], client_id=old["client_id"],
+    )  # fmt: skip
+    place = f"/api/notifier/v1/notifications/{new['id']}"
+    return Answer(201, to_wire(RESOURCE, dict(row), actor.principal), {"Location": place})
+
+
+def _check_over(old: Row) -> None:
+    if old["state"] == State.SENDING or old["next_attempt_at"] is not None:
+        raise Conflict("not_over", "this mail is still being tried; see next_attempt_at")
+    try:
+        address(old["address"])
+    except NotAnAddress as error:
+        raise Conflict("address_invalid", "what this mail was meant for is no mail address") from error
+
+
+def again(old: Row, now_ms: int, mail_from: str) -> dict[str, Any]:
+    """A new mail with the words of an old one: a fact of its own, with its own Message-ID."""
+    new_id = uuid7(now_ms)
+    kept = ("brand_id", "client_id", "kind", "address", "language", "from_name", "subject", "text", "html")
+    return {
+        **{name: old[name] for name in kept},
+        "id": new_id,
+        "version": 1,
+        "created_at": utc(now_ms),
+        "updated_at": utc(now_ms),
+        "fact_key": resend_key(str(new_id)),
+        "message_id": message_id(str(new_id), mail_from),
+        "state": State.PENDING.value,
+        "attempts": 0,
+        "next_attempt_at": utc(now_ms),
+        "log": [],
+        "resend_of": old["id"],
+    }
+
+
+router.include_router(resource_router(REGISTRY, RESOURCE))

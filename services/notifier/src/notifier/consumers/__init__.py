@@ -1,0 +1,1 @@
+"""What notifier reads: the `calls` streams and `config`."""
