@@ -13,7 +13,6 @@ from typing import Any
 
 import asyncpg
 from fastapi import FastAPI
-
 from landline.chassis.logging import get_logger
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
@@ -52,7 +51,9 @@ def _build(name: str, package: str) -> Service:
 
     async def work(settings: Settings, stop: asyncio.Event) -> None:
         connection = await asyncpg.connect(settings.pg_dsn("landline_owner"))
-        await connection.execute(f"CREATE TABLE IF NOT EXISTS {package}.rows (id int GENERATED ALWAYS AS IDENTITY)")
+        await connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {package}.rows (id int GENERATED ALWAYS AS IDENTITY)"
+        )
         await connection.close()
         await stop.wait()
 

@@ -28,18 +28,18 @@ class Addresses:
         """The one origin people and edges use."""
         return os.environ.get("LANDLINE_PUBLIC_URL") or f"http://127.0.0.1:{self.port}"
 
-    @property
-    def pg_url(self) -> str:
-        """Host, port and database, without a user: each service logs in with its own role."""
-        parts = urlsplit(self.postgres)
-        name = parts.path.strip("/")
-        database = DATABASE if name in ("", "postgres") else name
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"/{database}"))
+
+def pg_url_of(admin_dsn: str) -> str:
+    """Host, port and database, without a user: each service logs in with its own role."""
+    parts = urlsplit(admin_dsn)
+    name = parts.path.strip("/")
+    database = DATABASE if name in ("", "postgres") else name
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"/{database}"))
 
 
 def _own(config: Config, addresses: Addresses, data: Path) -> dict[str, str]:
     values = {
-        "PG_URL": addresses.pg_url,
+        "PG_URL": pg_url_of(addresses.postgres),
         "PG_OWNER_PASSWORD": config.passwords["landline_owner"],
         "REDIS_URL": addresses.redis,
         "PUBLIC_URL": addresses.public_url,

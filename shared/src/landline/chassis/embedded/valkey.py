@@ -44,6 +44,10 @@ class Valkey(Server):
         """`redis://:password@127.0.0.1:port/0`; the password is made of URL-safe characters."""
         return f"redis://:{self.password}@{HOST}:{self.port}/{database}"
 
+    def setting(self, name: str) -> str:
+        """One directive of this server's configuration."""
+        return self._settings[name]
+
     def start(self, tick: Callable[[], None] = nothing) -> None:
         """Start, return when the append-only file is loaded and commands are answered."""
         program = valkey_server(self._kind)
