@@ -1,0 +1,1 @@
+"""Redis, Postgres and files of call-control, behind typed functions."""

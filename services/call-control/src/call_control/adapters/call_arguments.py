@@ -1,0 +1,139 @@
+"""KEYS and ARGV of the scripts that begin a call and carry it on, in the order of their headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from call_control.adapters.call_events import sealed, thresholds
+from call_control.adapters.keys import keys_of
+from call_control.domain.lease import UNSEEN_MS, Begun, Extend
+from call_control.domain.live_call import LiveCall
+from call_control.domain.local_day import local_day
+from call_control.domain.replies import NewCall
+from landline.contracts.call_control.events import CallAdmitted, CallAnswered
+from landline.kernel.ids import CallId
+
+KEPT_MS = 86_400_000  # call and attempt after the end; an attempt lives so long beyond the longest call
+
+Arguments = tuple[list[str], list[Any]]
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(number: int | None) -> int | str:
+    """'' stands for "none" in our scripts."""
+    return "" if number is None else number
+
+
+def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
+    """Of admit_call.lua."""
+    facts, terms = new.facts, new.terms
+    keys = keys_of(CallId.parse(facts.call_id).partition)
+    day = local_day(now_ms, facts.timezone)
+    names = [
+        keys.call(facts.call_id),
+        keys.client(facts.client_id),
+        keys.brand(facts.brand_id),
+        keys.day(facts.client_id, day.name),
+        keys.attempt(facts.edge_id, new.attempt_id),
+        keys.live,
+        keys.due,
+        keys.edge(facts.edge_id),
+        keys.calls,
+    ]
+    values = [
+        now_ms,
+        facts.call_id,
+        new.attempt_id,
+        new.brand_max_calls,
+        new.client_max_calls,
+        new.hold_micros,
+        new.floor_micros,
+        terms.rule,
+        encode(terms.credit_micros),
+        encode(terms.limit_micros),
+        int(new.day_short),
+        day.name,
+        day.ttl_ms(now_ms),
+        facts.cap_s * 1000 + UNSEEN_MS + 2 * KEPT_MS,
+        now_ms + UNSEEN_MS,
+        new.covered_s,
+        _encode(facts),
+        _encode(terms),
+        new.answer,
+        sealed(CallAdmitted(call=facts, held_micros=new.hold_micros), facts, now_ms),
+        *thresholds(terms, facts, day, now_ms),
+    ]
+    return names, values
+
+
+def answer_arguments(
+    call: LiveCall, answered_ms: int, begun: Begun, server_id: str | None, now_ms: int
+) -> Arguments:
+    """Of answer_call.lua. More money counts on today, less is given back on the admission's day."""
+    keys, facts, terms = keys_of(call.partition), call.facts, call.terms
+    today = local_day(now_ms, facts.timezone)
+    first = min(call.holds, default=today.name)
+    day = today.name if begun.delta_micros >= 0 else first
+    names = [
+        keys.call(call.call_id),
+        keys.client(facts.client_id),
+        keys.day(facts.client_id, first),
+        keys.day(facts.client_id, day),
+        keys.due,
+        keys.edge(facts.edge_id),
+        keys.calls,
+    ]
+    values = [
+        now_ms,
+        call.call_id,
+        call.rev,
+        answered_ms,
+        begun.delta_micros,
+        begun.lease.covered_s,
+        begun.due_ms,
+        encode(begun.cut_at_ms),
+        begun.lease.cut_cause,
+        server_id or "",
+        terms.rule,
+        encode(terms.credit_micros),
+        encode(terms.limit_micros),
+        int(begun.lease.by_day),
+        first,
+        day,
+        today.ttl_ms(now_ms),
+        sealed(CallAnswered(answered_at_ms=answered_ms, server_id=server_id), facts, now_ms),
+        *thresholds(terms, facts, today, now_ms),
+    ]
+    return names, values
+
+
+def extend_arguments(call: LiveCall, step: Extend, now_ms: int) -> Arguments:
+    """Of extend_lease.lua. The lease counts on the local day of now."""
+    keys, facts, terms = keys_of(call.partition), call.facts, call.terms
+    today = local_day(now_ms, facts.timezone)
+    names = [
+        keys.call(call.call_id),
+        keys.client(facts.client_id),
+        keys.day(facts.client_id, today.name),
+        keys.due,
+        keys.calls,
+    ]
+    values = [
+        call.call_id,
+        call.rev,
+        call.lease_no,
+        step.add_micros,
+        step.lease.covered_s,
+        step.due_ms,
+        encode(step.cut_at_ms),
+        step.lease.cut_cause,
+        terms.rule,
+        encode(terms.credit_micros),
+        encode(terms.limit_micros),
+        int(step.lease.by_day),
+        today.name,
+        today.ttl_ms(now_ms),
+        *thresholds(terms, facts, today, now_ms),
+    ]
+    return names, values

@@ -1,0 +1,102 @@
+"""Reading live calls, counters and balances. Plain commands, all through the batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from call_control.adapters.keys import edge_state, keys_of
+from call_control.domain.live_call import LiveCall, parse_call
+from call_control.domain.local_day import local_day
+from call_control.domain.replies import ClientUsage
+from landline.chassis.redis import AutoBatch
+from landline.kernel.ids import PARTITIONS, CallId
+
+
+class CallReads:
+    """The reading half of CallStore."""
+
+    def __init__(self, batch: AutoBatch) -> None:
+        self.batch = batch
+
+    async def read_call(self, call_id: str) -> LiveCall | None:
+        """The call, live or ended less than 24 h ago; None when unknown. Raises NotACallId."""
+        key = keys_of(CallId.parse(call_id).partition).call(call_id)
+        found = await self.batch.execute("HGETALL", key)
+        return parse_call(call_id, as_map(found)) if found else None
+
+    async def read_calls(self, call_ids: Iterable[str]) -> list[LiveCall]:
+        """Those of the calls that exist, in one round trip."""
+        found = await asyncio.gather(*(self.read_call(call_id) for call_id in call_ids))
+        return [call for call in found if call is not None]
+
+    async def live_calls(
+        self, partitions: Sequence[int] = range(PARTITIONS), limit: int = 1000
+    ) -> list[LiveCall]:
+        """Calls that are not over, oldest first within a partition, at most `limit` per partition."""
+        named = await asyncio.gather(
+            *(self.batch.execute("ZRANGE", keys_of(k).live, 0, limit - 1) for k in partitions)
+        )
+        return await self.read_calls(_texts(named))
+
+    async def due_calls(
+        self, now_ms: int, partitions: Sequence[int] = range(PARTITIONS), limit: int = 500
+    ) -> list[str]:
+        """Ids of the calls that the keeper must look at by now, earliest first within a partition."""
+        named = await asyncio.gather(
+            *(
+                self.batch.execute("ZRANGEBYSCORE", keys_of(k).due, "-inf", now_ms, "LIMIT", 0, limit)
+                for k in partitions
+            )
+        )
+        return _texts(named)
+
+    async def calls_of_edge(self, edge_id: str, untouched_since_ms: int | None = None) -> list[str]:
+        """Ids of an edge's live calls, or only of those last touched at or before a moment."""
+        highest: int | str = "+inf" if untouched_since_ms is None else untouched_since_ms
+        named = await asyncio.gather(
+            *(
+                self.batch.execute("ZRANGEBYSCORE", keys_of(k).edge(edge_id), "-inf", highest)
+                for k in range(PARTITIONS)
+            )
+        )
+        return _texts(named)
+
+    async def edge_seen_ms(self, edge_ids: Iterable[str]) -> dict[str, int]:
+        """When each edge was last heard, 0 for never."""
+        wanted = sorted(set(edge_ids))
+        found = await asyncio.gather(
+            *(self.batch.execute("HGET", edge_state(edge_id), "seen_ms") for edge_id in wanted)
+        )
+        return {edge_id: int(seen or 0) for edge_id, seen in zip(wanted, found, strict=True)}
+
+    async def client_usage(self, partition: int, client_id: str, timezone: str, now_ms: int) -> ClientUsage:
+        """Counters of a client and of its local day."""
+        keys, day = keys_of(partition), local_day(now_ms, timezone)
+        counters, spent = await asyncio.gather(
+            self.batch.execute("HGETALL", keys.client(client_id)),
+            self.batch.execute("HGETALL", keys.day(client_id, day.name)),
+        )
+        client, today = as_map(counters), as_map(spent)
+        return ClientUsage(
+            active_calls=int(client.get(b"active", 0)),
+            settled_micros=int(client.get(b"settled_micros", 0)),
+            unposted_micros=int(client.get(b"unposted_micros", 0)),
+            held_micros=int(client.get(b"held_micros", 0)),
+            applied_seq=int(client.get(b"applied_seq", 0)),
+            day=day.name,
+            day_spend_micros=int(today.get(b"spend_micros", 0)),
+            day_held_micros=int(today.get(b"held_micros", 0)),
+            day_begun_micros=int(today.get(b"begun_micros", 0)),
+        )
+
+
+def as_map(found: dict[bytes, bytes] | list[bytes]) -> dict[bytes, bytes]:
+    """HGETALL's reply, whichever shape the client gave it."""
+    if isinstance(found, dict):
+        return found
+    return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def _texts(named: list[list[bytes]]) -> list[str]:
+    return [call_id.decode() for part in named for call_id in part]

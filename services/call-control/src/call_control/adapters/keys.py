@@ -1,0 +1,61 @@
+"""Names of call-control's Redis keys. All that one admission touches shares the slot of `{p<k>}`.
+
+Owners and lifetimes (the leak check of the tests knows them): call and attempt live 24 h after the end;
+day until 72 h after its day; settled 7 days; rejected 48 h; client, brand, unposted, live, due, edge and
+the stream belong to their entity and stay.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+
+class Keys:
+    """Key names of one partition. Immutable; `keys_of` hands out one per partition."""
+
+    __slots__ = ("_tag", "calls", "due", "live", "partition")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._tag = f"{{p{partition}}}:landline:"
+        self.live = f"{self._tag}live"
+        self.due = f"{self._tag}due"
+        self.calls = f"{self._tag}calls"
+
+    def call(self, call_id: str) -> str:
+        return f"{self._tag}call:{call_id}"
+
+    def client(self, client_id: str) -> str:
+        return f"{self._tag}client:{client_id}"
+
+    def unposted(self, client_id: str) -> str:
+        return f"{self._tag}unposted:{client_id}"
+
+    def brand(self, brand_id: str) -> str:
+        return f"{self._tag}brand:{brand_id}"
+
+    def day(self, client_id: str, day: str) -> str:
+        return f"{self._tag}day:{client_id}:{day}"
+
+    def attempt(self, edge_id: str | None, attempt_id: str) -> str:
+        return f"{self._tag}attempt:{edge_id or '-'}:{attempt_id}"
+
+    def edge(self, edge_id: str | None) -> str:
+        return f"{self._tag}edge:{edge_id or '-'}"
+
+    def settled(self, charged_id: str) -> str:
+        return f"{self._tag}settled:{charged_id}"
+
+    def rejected(self, subject: str, day: str) -> str:
+        return f"{self._tag}rejected:{subject}:{day}"
+
+
+@lru_cache(maxsize=64)
+def keys_of(partition: int) -> Keys:
+    """The names of one partition, 0..63."""
+    return Keys(partition)
+
+
+def edge_state(edge_id: str) -> str:
+    """Global hash: instance_id, boot_id, seen_ms and the state of the list being received."""
+    return f"landline:edge:{edge_id}"

@@ -1,0 +1,56 @@
+"""The balance in Redis follows the ledger (architecture section 3): postings one by one, or a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from call_control.adapters import scripts
+from call_control.adapters.call_replies import posting_reply
+from call_control.adapters.keys import keys_of
+from call_control.adapters.settlement_arguments import correction_id
+from call_control.domain.replies import PostingReply
+from landline.chassis.redis import AutoBatch
+from landline.contracts.billing.events import PostingMade
+
+SETTLED_MARK_MS = 7 * 86_400_000
+
+
+def charged_id(posting: PostingMade) -> str:
+    """Which waiting charge a posting is: the call's, or its correction's (operation_id names that one).
+
+    Any other posting that mentions a call (a re-rating, a refund) is no charge that waits here.
+    """
+    if posting.call_id is None:
+        return ""
+    if posting.operation_id == correction_id(posting.call_id):
+        return posting.operation_id
+    return posting.call_id if posting.kind == "charge" and posting.operation_id is None else ""
+
+
+class Postings:
+    """Applies the ledger to a client's balance. The partition is the brand's."""
+
+    def __init__(self, batch: AutoBatch) -> None:
+        self._batch = batch
+
+    async def apply(self, partition: int, posting: PostingMade) -> PostingReply:
+        """APPLIED, STALE (known already) or GAP: fetch the postings after applied_seq from billing first."""
+        keys, this = keys_of(partition), charged_id(posting)
+        names = [keys.client(posting.client_id), keys.unposted(posting.client_id), keys.settled(this or "-")]
+        values = [posting.sequence, posting.balance_after_micros, this, SETTLED_MARK_MS]
+        return posting_reply(await scripts.APPLY_POSTING.run(self._batch, names, values))
+
+    async def set_balance(
+        self, partition: int, client_id: str, sequence: int, balance_micros: int, posted: Sequence[str] = ()
+    ) -> PostingReply:
+        """A snapshot's balance, forward only. `posted`: waiting charges that the ledger has by that
+        sequence."""
+        keys = keys_of(partition)
+        names = [keys.client(client_id), keys.unposted(client_id)]
+        raw = await scripts.SET_BALANCE.run(self._batch, names, [sequence, balance_micros, *posted])
+        return posting_reply(raw)
+
+    async def unposted(self, partition: int, client_id: str) -> dict[str, int]:
+        """Charges that wait for their posting: call id or correction id -> micros."""
+        found = await self._batch.execute("HGETALL", keys_of(partition).unposted(client_id))
+        return {name.decode(): int(micros) for name, micros in found.items()}

@@ -1,0 +1,1 @@
+"""Use cases: what happens to a call, in the order read, decide, commit."""

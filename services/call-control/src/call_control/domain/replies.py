@@ -1,0 +1,145 @@
+"""What the store answers: a status that some test reaches, with the figures that explain it.
+
+Money in micros; `None` for available and room means unlimited.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from landline.contracts.call_control.events import CallFacts
+
+from call_control.domain.live_call import LiveCall, Terms
+
+
+class Status(StrEnum):
+    """Every status of every script (`lua/*.lua`)."""
+
+    ADMITTED = "ADMITTED"
+    DUPLICATE = "DUPLICATE"
+    CALL_OVER = "CALL_OVER"
+    MAX_CALLS_BRAND = "MAX_CALLS_BRAND"
+    MAX_CALLS_CLIENT = "MAX_CALLS_CLIENT"
+    DAILY_LIMIT = "DAILY_LIMIT"
+    NO_CREDIT = "NO_CREDIT"
+    SHORT = "SHORT"
+    REJECTED = "REJECTED"
+    RINGING = "RINGING"
+    ANSWERED = "ANSWERED"
+    EXTENDED = "EXTENDED"
+    DEFERRED = "DEFERRED"
+    ENDED = "ENDED"
+    CORRECTED = "CORRECTED"
+    ALREADY = "ALREADY"
+    ALREADY_ENDED = "ALREADY_ENDED"
+    NOT_LOST = "NOT_LOST"
+    CONFLICT = "CONFLICT"
+    UNKNOWN = "UNKNOWN"
+    LIVE = "LIVE"
+    APPLIED = "APPLIED"
+    STALE = "STALE"
+    GAP = "GAP"
+    REPAIRED = "REPAIRED"
+    CHANGED = "CHANGED"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCall:
+    """An admission to be committed. `hold_micros` pays `covered_s`; `floor_micros` < hold: SHORT may come.
+
+    `answer`: opaque bytes, given back when the attempt is repeated; leave out what follows from
+    `payable_micros` (max_duration_s). `attempt_id`: the edge's, unique with `facts.edge_id`.
+    """
+
+    facts: CallFacts
+    attempt_id: str
+    terms: Terms
+    answer: bytes
+    brand_max_calls: int = 0
+    client_max_calls: int = 0
+    hold_micros: int = 0
+    floor_micros: int = 0
+    covered_s: int = 0
+    day_short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitReply:
+    """ADMITTED (payable_micros); DUPLICATE (call, or denial); CALL_OVER (call); MAX_CALLS_BRAND and
+    MAX_CALLS_CLIENT (limit, active); DAILY_LIMIT (limit, spend, held, room); NO_CREDIT (available);
+    SHORT (available, room). `crossed`: daily thresholds first reached by this."""
+
+    status: Status
+    payable_micros: int | None = None
+    call: LiveCall | None = None
+    denial: bytes | None = None
+    limit: int = 0
+    active: int = 0
+    spend_micros: int = 0
+    held_micros: int = 0
+    available_micros: int | None = None
+    room_micros: int | None = None
+    crossed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A report's answer. `rev`: after the change, or what CONFLICT met. `state`: what ALREADY met."""
+
+    status: Status
+    rev: int = 0
+    state: str = ""
+    available_micros: int | None = None
+    room_micros: int | None = None
+    crossed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectReply:
+    """REJECTED (count of the day) or DUPLICATE (the answer that stands: a denial, or a call id)."""
+
+    status: Status
+    count: int = 0
+    denial: bytes | None = None
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TouchReply:
+    """LIVE (state, answered_ms, cut_at_ms, rev), ENDED or UNKNOWN."""
+
+    status: Status
+    state: str = ""
+    answered_ms: int | None = None
+    cut_at_ms: int | None = None
+    rev: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PostingReply:
+    """APPLIED (was_waiting), STALE or GAP (applied_seq)."""
+
+    status: Status
+    applied_seq: int = 0
+    was_waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientUsage:
+    """`clients/{id}/usage`: counters of a client and of its local day, in micros."""
+
+    active_calls: int
+    settled_micros: int
+    unposted_micros: int
+    held_micros: int
+    applied_seq: int
+    day: str
+    day_spend_micros: int
+    day_held_micros: int
+    day_begun_micros: int
+
+    @property
+    def available_micros(self) -> int:
+        """settled - unposted - held (architecture section 3)."""
+        return self.settled_micros - self.unposted_micros - self.held_micros

@@ -1,0 +1,42 @@
+-- What balance and day can still give. rule: none | prepaid | pseudoprepaid | postpaid; nil means unlimited.
+local RULES = { none = true, prepaid = true, pseudoprepaid = true, postpaid = true }
+local function available(client, rule, credit)
+  if not RULES[rule] then error('BAD_ARGUMENT rule') end
+  if rule == 'none' or (rule == 'postpaid' and not credit) then return nil end
+  local settled, unposted, held = numbers(client, 'settled_micros', 'unposted_micros', 'held_micros')
+  return settled - unposted - held + (rule == 'postpaid' and credit or 0)
+end
+local function room(day, limit)
+  if not limit then return nil end
+  local spend, held = numbers(day, 'spend_micros', 'held_micros')
+  return limit - spend - held
+end
+local function fits(amount, free) return not free or amount <= free end
+
+-- Thresholds of the day: ARGV from `first` on is a row of (percent, at_micros, event template) triples.
+-- Below 100 %: spend + begun leases; 100 %: spend + all holds, or something was refused or shortened for it.
+-- The event leaves in the script that crosses, so that no crash can lose its mail; the template holds
+-- 2^53 - 1 where the day's spend belongs, a number that no checked amount reaches.
+local PLACEHOLDER = '9007199254740991'
+local function check_thresholds(first)
+  if (#ARGV - first + 1) % 3 ~= 0 then error('BAD_ARGUMENT thresholds') end
+  for i = first, #ARGV, 3 do
+    natural(ARGV[i], 'percent')
+    natural(ARGV[i + 1], 'at_micros')
+  end
+end
+local function mark_crossed(day, calls, first, forced, crossed)
+  if #ARGV < first then return crossed end
+  local spend, held, begun = numbers(day, 'spend_micros', 'held_micros', 'begun_micros')
+  for i = first, #ARGV, 3 do
+    local full = tonumber(ARGV[i]) >= 100
+    local total = spend + (full and held or begun)
+    if (total >= tonumber(ARGV[i + 1]) or (full and forced))
+        and redis.call('HSETNX', day, 'crossed:' .. ARGV[i], digits(total)) == 1 then
+      local event = string.gsub(ARGV[i + 2], PLACEHOLDER, digits(total), 1)
+      redis.call('XADD', calls, '*', 'event', event)
+      crossed[#crossed + 1] = ARGV[i]
+    end
+  end
+  return crossed
+end
