@@ -87,9 +87,9 @@ def _prepare_schema(connection: Connection, package: str) -> None:
 
 
 def run_sql(statements: Iterable[str]) -> None:
-    """In a migration: run statements one by one."""
+    """In a migration: run statements one by one, as they are (no `:name` parameters are looked for)."""
     for statement in statements:
-        op.execute(text(statement.replace(":", r"\:")) if "::" in statement else statement)
+        op.get_bind().exec_driver_sql(statement)
 
 
 def create_chassis_tables(package: str) -> None:

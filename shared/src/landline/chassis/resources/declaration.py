@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from landline.chassis.auth import Principal
 from landline.chassis.problems import FieldError, Forbidden
 from landline.chassis.resources.field_types import ApiModel, Micros
+from landline.chassis.settings import Settings
 
 Row = dict[str, Any]
 Action = Literal["c", "r", "u", "d"]
@@ -35,11 +36,12 @@ class Rights:
 class Reference:
     """A field holds the id of a row elsewhere: it must exist in the same brand, else 422 naming the field.
 
+    table: its name; it must be declared on the same MetaData, so that resources can name each other.
     same_client: it must also belong to the same client. shared: rows without a brand may be referenced too.
     holds_back: the referenced row can't be deleted while this one needs it (409 lists who does).
     """
 
-    table: Table
+    table: str
     label: str
     key: str = "id"
     same_client: bool = False
@@ -52,6 +54,7 @@ class Actor:
     """Who writes, by which request: what the audit log keeps. `now_ms` is the moment of the write."""
 
     principal: Principal
+    settings: Settings
     now_ms: int
     request_id: str = ""
     address: str | None = None
@@ -92,9 +95,10 @@ class Change:
         """True when this write gives the column another value (on create: any value)."""
         return self.old is None or self.old.get(column) != self.new.get(column)
 
-    async def find(self, table: Table, value: Any, key: str = "id") -> RowMapping | None:
-        """A row visible in this scope, by id."""
-        found = await self.tx.execute(select(table).where(table.c[key] == value))
+    async def find(self, table: str, value: Any, key: str = "id") -> RowMapping | None:
+        """A row visible in this scope, by id; `table` by name."""
+        known = self.resource.table_named(table)
+        found = await self.tx.execute(select(known).where(known.c[key] == value))
         return found.mappings().first()
 
 
@@ -109,6 +113,7 @@ class Resource:
     brand_id and client_id). The kit adds brand_id and client_id to what a create takes, as far as the level
     of the caller leaves them open. `fields` is what can be written: field f is kept in column f, or in
     f_micros for money, or nowhere (rules see it in `change.given`). `read_only` adds fields people only read.
+    parent: the reference whose row tells the brand when the platform level does not say it.
     `unique` maps the name of a database constraint to the field a 409 `<field>_taken` names.
     """
 
@@ -131,6 +136,7 @@ class Resource:
     filters: tuple[str, ...] = ()
     sorts: tuple[str, ...] = ()
     default_sort: str = "created_at"
+    parent: str = "client_id"
     references: Mapping[str, Reference] = field(default_factory=dict)
     unique: Mapping[str, str] = field(default_factory=dict)
     rules: Sequence[Hook] = ()
@@ -138,6 +144,10 @@ class Resource:
     publish: Callable[[Row, Row], Row] | None = None
     stream: str | None = None
     about: str = ""
+
+    def table_named(self, name: str) -> Table:
+        """Another table of the same service."""
+        return self.table.metadata.tables[name]
 
     def require(self, principal: Principal, action: Action) -> None:
         """Forbidden, unless the caller's level and its own rights allow this kind of action."""

@@ -35,6 +35,7 @@ def actor_of(request: Request, principal: Principal) -> Actor:
     settings: Settings = request.app.state.settings
     return Actor(
         principal,
+        settings,
         settings.clock.now_ms(),
         request_id=str(getattr(request.state, "request_id", "")),
         address=request.client.host if request.client else None,
@@ -151,7 +152,7 @@ def _add_get(router: APIRouter, resource: Resource, read: type[BaseModel]) -> No
     async def get_row(id: UUID, request: Request, caller: Caller) -> Response:
         resource.require(caller, "r")
         async with _db(request).transaction(Scope.of(caller)) as tx:
-            row = await writing.fetch(tx, resource, Actor(caller, 0), id)
+            row = await writing.fetch(tx, resource, caller, id)
         if request.headers.get("if-none-match") == etag(row):
             return Response(status_code=304, headers={"ETag": etag(row)})
         return JSONResponse(wire.to_wire(resource, row, caller), headers={"ETag": etag(row)})
