@@ -1,4 +1,4 @@
-"""Real Postgres and Redis with billing's schema migrated; a database and a Redis number are fresh per module."""
+"""Real Postgres and Redis with billing's schema migrated; the database is fresh per module."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
-
 from landline.chassis.embedded.migrate import create_database, create_roles, with_database
 from landline.chassis.embedded.stores import Stores
 from landline.chassis.migrations import migrate_package
 from landline.chassis.postgres import Database
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
+from redis.asyncio import Redis
 
 ROLES = ("landline_owner", "provisioning", "call_control", "billing", "notifier")
 INTERNAL_KEY = "internal key of billing's tests, long enough"

@@ -12,7 +12,8 @@ async def postings(db: Database, client_id: str) -> list[tuple[int, str, str, st
     """(sequence, kind, amount, balance after) of a client, in order."""
     async with db.asyncpg(Scope.system()) as conn:
         rows = await conn.fetch(
-            "select sequence, kind, amount, balance_after from postings where client_id = $1 order by sequence",
+            "select sequence, kind, amount, balance_after from postings where client_id = $1"
+            " order by sequence",
             client_id,
         )
     return [(r[0], r[1], *(decimal_string(to_micros(m)) for m in (r[2], r[3]))) for r in rows]

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
-from redis.asyncio import Redis
-
 from billing.app.audit import audit
 from billing.consumers.calls import CallsHandler
 from billing.consumers.config import ConfigHandler
@@ -21,6 +19,8 @@ from landline.contracts import streams
 from landline.contracts.envelope import fields, seal
 from landline.contracts.provisioning.events import EntityChanged
 from landline.kernel.clock import SetClock
+from redis.asyncio import Redis
+
 from tests.integration.billing.ledger_view import balance, postings, value
 from tests.support.billing_calls import NOW_MS, Client, corrected, sealed
 
@@ -28,7 +28,9 @@ GROUP = "billing"
 
 
 @asynccontextmanager
-async def consuming(redis: Redis, handler: Handler, names: tuple[str, ...] = streams.ALL_CALLS) -> AsyncIterator[None]:
+async def consuming(
+    redis: Redis, handler: Handler, names: tuple[str, ...] = streams.ALL_CALLS
+) -> AsyncIterator[None]:
     """A consumer that runs while the block does."""
     stop = asyncio.Event()
     consumer = StreamConsumer(redis, GROUP, names, handler, claim_s=0.2)
@@ -85,7 +87,9 @@ async def test_calls_of_many_partitions_are_recorded_once_each(db: Database, red
     assert await holds(db)
 
 
-async def test_a_consumer_killed_between_commit_and_acknowledge_charges_once(db: Database, redis: Redis) -> None:
+async def test_a_consumer_killed_between_commit_and_acknowledge_charges_once(
+    db: Database, redis: Redis
+) -> None:
     """The commonest crash of all: the work is done, the stream does not know it."""
     client, committed = Client(), asyncio.Event()
     inner = CallsHandler(db, SetClock(NOW_MS))
@@ -128,7 +132,9 @@ async def test_all_is_replayed_in_reverse_and_nothing_moves(db: Database, redis:
     assert await holds(db)
 
 
-async def test_a_correction_that_overtakes_its_call_waits_without_being_counted(db: Database, redis: Redis) -> None:
+async def test_a_correction_that_overtakes_its_call_waits_without_being_counted(
+    db: Database, redis: Redis
+) -> None:
     """Two consumers share a stream: the correction may be handled before the end is."""
     client = Client()
     end = client.ended()
@@ -192,9 +198,17 @@ async def delivered(redis: Redis) -> bool:
 
 
 def client_changed(client: Client, version: int, **more: object) -> bytes:
-    data = {"name": "Casa", "currency": "EUR", "timezone": "Europe/Madrid", "billing_method": "prepaid", **more}
+    data = {
+        "name": "Casa",
+        "currency": "EUR",
+        "timezone": "Europe/Madrid",
+        "billing_method": "prepaid",
+        **more,
+    }
     change = EntityChanged(entity="client", entity_id=client.client_id, entity_version=version, data=data)
-    return seal(change, producer="provisioning", now_ms=NOW_MS, brand_id=client.brand_id, client_id=client.client_id)
+    return seal(
+        change, producer="provisioning", now_ms=NOW_MS, brand_id=client.brand_id, client_id=client.client_id
+    )
 
 
 async def test_a_client_gets_its_account_whether_its_call_or_its_creation_comes_first(
@@ -213,7 +227,10 @@ async def test_a_client_gets_its_account_whether_its_call_or_its_creation_comes_
         await until(lambda: drained(redis, (streams.CONFIG,)))
     assert await balance(db, caller.client_id) == "-0.15"
     assert await balance(db, silent.client_id) == "0.00"
-    names = [await value(db, "select name from clients where client_id = $1", c.client_id) for c in (caller, silent)]
+    names = [
+        await value(db, "select name from clients where client_id = $1", c.client_id)
+        for c in (caller, silent)
+    ]
     assert names == ["new", "new"]
 
 
@@ -226,7 +243,9 @@ async def test_a_charge_that_differs_from_its_tariff_is_posted_and_marked(db: Da
         await add(redis, client.ended(tariff="{}", charge="0.20"))
         await until(lambda: drained(redis))
     async with db.asyncpg(Scope.system()) as conn:
-        checks = await conn.fetch("select price_check from call_records where client_id = $1", client.client_id)
+        checks = await conn.fetch(
+            "select price_check from call_records where client_id = $1", client.client_id
+        )
     assert sorted(row[0] for row in checks) == ["capped", "differs", "unreadable"]
     assert await balance(db, client.client_id) == "-1.29"
 

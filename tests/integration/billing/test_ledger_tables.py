@@ -7,11 +7,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-
 from billing.app.audit import audit
 from billing.consumers.calls import CallsHandler
 from landline.chassis.postgres import Database, Scope
 from landline.kernel.clock import SetClock
+
 from tests.integration.billing.ledger_view import balance, postings, rows, value
 from tests.support.billing_calls import NOW_MS, Client, corrected, entry
 
@@ -76,7 +76,12 @@ STORIES = [
 async def test_ledger(db: Database, story: Story) -> None:
     """Would break if a charge were lost, doubled, or out of line with its balance."""
     client, clock = Client(), SetClock(NOW_MS)
-    ends = {name: client.ended(**story.calls.get(name, MINUTE)) for batch in story.batches for name in batch[0:] if "+" not in name}
+    ends = {
+        name: client.ended(**story.calls.get(name, MINUTE))
+        for batch in story.batches
+        for name in batch[0:]
+        if "+" not in name
+    }
     entries = {name: entry(end) for name, end in ends.items()}
     for batch in story.batches:
         for name in batch:
@@ -164,8 +169,9 @@ async def test_a_second_charge_of_a_call_is_refused_by_the_database(db: Database
     with pytest.raises(asyncpg.UniqueViolationError, match="postings_charge"):
         async with db.asyncpg(Scope.system()) as conn:
             await conn.execute(
-                "insert into postings (id, client_id, brand_id, sequence, kind, amount, balance_after, call_id,"
-                " author, created_at) values (gen_random_uuid(), $1, $2, 2, 'charge', -1, -1.15, $3, 'x', now())",
+                "insert into postings (id, client_id, brand_id, sequence, kind, amount, balance_after,"
+                " call_id, author, created_at)"
+                " values (gen_random_uuid(), $1, $2, 2, 'charge', -1, -1.15, $3, 'x', now())",
                 client.client_id,
                 client.brand_id,
                 end.call.call_id,

@@ -26,7 +26,8 @@ CHECKS = {
     "each_posting_follows": """
         select client_id::text as subject, format('posting %s does not follow its predecessor', sequence)
           from (select client_id, sequence, amount, balance_after,
-                       lag(balance_after, 1, 0.0) over w as before, lag(sequence, 1, 0::bigint) over w as prior
+                       lag(balance_after, 1, 0.0) over w as before,
+                       lag(sequence, 1, 0::bigint) over w as prior
                   from postings window w as (partition by client_id order by sequence)) p
          where balance_after <> before + amount or sequence <> prior + 1""",
     "one_charge_per_call": """
@@ -39,7 +40,8 @@ CHECKS = {
                       where call_id is not null group by 1) p on p.call_id = r.id
          where coalesce(r.price, 0) <> coalesce(-p.total, 0)""",
     "postings_have_records": """
-        select p.call_id as subject, format('posting %s of client %s has no call record', p.sequence, p.client_id)
+        select p.call_id as subject,
+               format('posting %s of client %s has no call record', p.sequence, p.client_id)
           from postings p
          where p.call_id is not null and not exists (select from call_records r where r.id = p.call_id)""",
     "days_sum_to_price": """

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
+from landline.chassis.stream_consumer import NotYet
+from landline.contracts.call_control.events import CallCorrected
+from landline.kernel.clock import utc
+from landline.kernel.money import to_micros
 
 from billing.app import events
 from billing.app.connection import Connection
 from billing.app.post import post
 from billing.domain.call_record import CallRecord, record_of
 from billing.domain.ledger import NewPosting
-from landline.chassis.stream_consumer import NotYet
-from landline.contracts.call_control.events import CallCorrected
-from landline.kernel.clock import utc
-from landline.kernel.money import to_micros
 
 
 class CallNotYetRecorded(NotYet):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing.app.connection import Connection
-from billing.domain.ledger import Posting
 from landline.contracts import streams
 from landline.contracts.billing.events import CallRecordRated, PostingMade
 from landline.contracts.envelope import Event, seal
+
+from billing.app.connection import Connection
+from billing.domain.ledger import Posting
 
 # One statement for any number of events: a batch of 200 calls sends 400 of them.
 _ADD = """
@@ -65,6 +66,4 @@ def record_rated(
 ) -> tuple[str, bytes]:
     """`call_record.rated.v1`."""
     event = CallRecordRated(call_id=call_id, price_micros=price_micros)
-    return sealed(
-        streams.BILLING, event, now_ms, brand_id=brand_id, client_id=client_id, call_id=call_id
-    )
+    return sealed(streams.BILLING, event, now_ms, brand_id=brand_id, client_id=client_id, call_id=call_id)

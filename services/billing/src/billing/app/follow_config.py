@@ -1,12 +1,13 @@
-"""Brands, clients and carriers as provisioning publishes them: the newest version wins, whatever the order."""
+"""Brands, clients and carriers as provisioning publishes them: the newest version wins, in any order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from billing.app.connection import Connection
 from landline.contracts.provisioning.events import EntityChanged
+
+from billing.app.connection import Connection
 
 _BRAND = """
 insert into brands (brand_id, name, currency, timezone, deleted, version)
@@ -47,11 +48,15 @@ on conflict (carrier_id) do update
 """
 
 _DELETED = "update {table} set deleted = true, version = $2 where {key} = $1 and version < $2"
-_KEYS = {"brand": ("brands", "brand_id"), "client": ("clients", "client_id"), "carrier": ("carriers", "carrier_id")}
+_KEYS = {
+    "brand": ("brands", "brand_id"),
+    "client": ("clients", "client_id"),
+    "carrier": ("carriers", "carrier_id"),
+}
 
 
 async def follow_config(conn: Connection, changes: Iterable[tuple[EntityChanged, str | None]]) -> None:
-    """Apply changes (each with its envelope's brand_id) in id order, so that parallel batches don't deadlock."""
+    """Apply changes (each with its envelope's brand_id), in id order: parallel batches must not deadlock."""
     for change, brand_id in sorted(changes, key=lambda pair: (pair[0].entity, pair[0].entity_id)):
         if change.entity in _KEYS:
             await _apply(conn, change, brand_id)

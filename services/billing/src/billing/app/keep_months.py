@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from billing.app.connection import Connection
 from landline.kernel.clock import utc
+
+from billing.app.connection import Connection
 
 MONTHS_AHEAD = 3
 RAW_DAYS = 90

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing.app import events
-from billing.app.connection import Connection
-from billing.domain.ledger import Account, NewPosting, Posting, extend
 from landline.kernel.clock import utc
 from landline.kernel.ids import new_id
 from landline.kernel.money import to_decimal, to_micros
+
+from billing.app import events
+from billing.app.connection import Connection
+from billing.domain.ledger import Account, NewPosting, Posting, extend
 
 # In id order, so that two batches with the same clients wait for each other instead of deadlocking.
 _LOCK = """
@@ -52,7 +53,11 @@ async def lock_accounts(conn: Connection, client_ids: set[str]) -> dict[str, Acc
     rows = await conn.fetch(_LOCK, sorted(client_ids))
     return {
         row["client_id"]: Account(
-            row["client_id"], row["brand_id"], row["currency"], row["last_sequence"], to_micros(row["balance"])
+            row["client_id"],
+            row["brand_id"],
+            row["currency"],
+            row["last_sequence"],
+            to_micros(row["balance"]),
         )
         for row in rows
     }

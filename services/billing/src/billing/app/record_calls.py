@@ -12,6 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from landline.contracts.call_control.events import CallCorrected, CallEnded, CallFacts
+from landline.kernel.clock import utc
+from landline.kernel.money import to_micros
 
 from billing.app import events
 from billing.app.accounts import Party, ensure_accounts
@@ -21,17 +24,16 @@ from billing.app.post import post
 from billing.app.record_metrics import count_checks
 from billing.domain.call_record import CallRecord, record_of
 from billing.domain.ledger import NewPosting
-from landline.contracts.call_control.events import CallCorrected, CallEnded, CallFacts
-from landline.kernel.clock import utc
-from landline.kernel.money import to_micros
 
 COLUMNS = """id text, id_time timestamptz, brand_id uuid, client_id uuid, device_id uuid, ddi_id uuid,
-    direction text, endpoint_type text, caller text, callee text, class text, billing_method text, currency text,
-    timezone text, started_at timestamptz, admitted_at timestamptz, answered_at timestamptz,
+    direction text, endpoint_type text, caller text, callee text, class text, billing_method text,
+    currency text, timezone text, started_at timestamptz, admitted_at timestamptz, answered_at timestamptz,
     ended_at timestamptz, duration_s integer, price numeric, price_check text, unbilled_s integer,
     unbilled_amount numeric, spend_by_day jsonb, tariff text, rating_plan_id uuid, rating_profile_id uuid,
-    rate_deck_id uuid, rate_deck_version integer, prefix text, destination text, carrier_id uuid, server_id uuid,
-    attempts jsonb, cause text, ended_by text, sip_code integer, sip_call_id text, edge_id uuid, outage boolean"""
+    rate_deck_id uuid, rate_deck_version integer, prefix text, destination text, carrier_id uuid,
+    server_id uuid, attempts jsonb, cause text, ended_by text, sip_code integer,
+    sip_call_id text, edge_id uuid,
+    outage boolean"""
 _NAMES = ", ".join(column.split()[0] for column in COLUMNS.split(","))
 
 # In id order: two consumers with the same calls (one was thought dead) wait instead of deadlocking.

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from billing.app.connection import Connection
-from billing.app.record_calls import Recorded, record_calls
-from billing.domain.call_record import uuid_time
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.streams import Entry
 from landline.contracts.call_control.events import CallCorrected, CallEnded
 from landline.kernel.clock import Clock, utc
+
+from billing.app.connection import Connection
+from billing.app.record_calls import Recorded, record_calls
+from billing.domain.call_record import uuid_time
 
 ENDED = CallEnded.TYPE
 CORRECTED = CallCorrected.TYPE

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from billing.app.follow_config import follow_config
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.streams import Entry
 from landline.contracts.provisioning.events import EntityChanged
+
+from billing.app.follow_config import follow_config
 
 FOLLOWED = frozenset(f"{entity}.changed.v1" for entity in ("brand", "client", "carrier"))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from landline.chassis.migrations import create_chassis_tables, run_sql
-from landline.chassis.postgres import scoped_policy, tenant_policy
+from landline.chassis.postgres import tenant_policy
 
 revision = "0001"
 down_revision = None
@@ -71,7 +71,9 @@ def partitions() -> list[str]:
 def statements(name: str) -> list[str]:
     """The statements of a file: a blank line ends one, so none may hold a blank line."""
     chunks = (SQL / name).read_text("utf-8").split("\n\n")
-    return [chunk for chunk in chunks if any(not line.startswith("--") for line in chunk.splitlines() if line)]
+    return [
+        chunk for chunk in chunks if any(not line.startswith("--") for line in chunk.splitlines() if line)
+    ]
 
 
 def downgrade() -> None:
