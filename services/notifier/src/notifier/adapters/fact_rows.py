@@ -30,16 +30,16 @@ select $1, $2, $3::uuid, $4::uuid, $5::jsonb, 'waiting', $6, $6 on conflict (fac
 # Facts of clients that are not known yet are not seen by the join: they wait without being in the way.
 # A deleted client's facts are taken too; it has no addresses any more.
 TAKE = """
-select f.fact_key, f.kind, f.payload, f.tries, c.id as client_id, c.brand_id, c.name as client_name,
+select f.fact_key, f.kind, f.payload::text, f.tries, c.id as client_id, c.brand_id, c.name as client_name,
     c.language as client_language, c.country as client_country, c.daily_usage_emails,
-    c.template_ids as client_templates, b.name as brand_name, b.language as brand_language,
-    b.country as brand_country, b.template_ids as brand_templates
+    c.template_ids::text as client_templates, b.name as brand_name, b.language as brand_language,
+    b.country as brand_country, b.template_ids::text as brand_templates
 from facts f join clients c on c.id = f.client_id join brands b on b.id = c.brand_id
 where f.state = 'waiting' and f.look_at <= $1
 order by f.look_at limit 1 for update of f skip locked
 """
 TEMPLATES = """
-select id, client_id, is_default, contents from notification_templates
+select id, client_id, is_default, contents::text from notification_templates
 where brand_id = $1 and kind = $2 and (client_id is null or client_id = $3)
 """
 WRITE = """
