@@ -54,8 +54,8 @@ _TABLE = (
            "Today's spend limit has no room for this call. Raise the limit, or wait for the next day."),
     Reason("no_credit", 402, "Payment Required",
            "The balance does not pay the first seconds of this call. Top up the client's balance."),
-    Reason("counters_unavailable", 503, "Service Unavailable",
-           "Counters or rates can't be reached, and the outage policy denies calls. Try again.", 5),
+    Reason("rates_unavailable", 503, "Service Unavailable",
+           "Rates can't be read at the moment, and nothing goes out unpriced. Try again.", 5),
     Reason("unknown_provider", 403, "Unknown provider",
            "An inbound call came from an address that belongs to no DDI provider. Add the address to one."),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from landline.kernel.numbers import E164
 from landline.numbering.transformations import TransformationSet
 from landline.rating.lookup import Profile
 
+from call_control.domain.live_call import Terms
 from call_control.domain.rates import RateBook
 
 Network = IPv4Network | IPv6Network
@@ -86,10 +87,6 @@ class ClientFacts:
     ip_filter: bool = False
     geoip_countries: frozenset[str] = frozenset()
     sources: tuple[Network, ...] = ()
-    max_daily_usage_micros: int | None = None
-    client_spend_cap_micros: int | None = None
-    daily_usage_alerts: tuple[int, ...] = (80, 100)
-    credit_limit_micros: int | None = None
     outgoing_ddi_id: str | None = None
     withhold_number: bool = False
     max_call_s: int | None = None
@@ -100,12 +97,8 @@ class ClientFacts:
     ddis: Mapping[str, Ddi] = field(default_factory=dict)
     ddis_by_id: Mapping[str, Ddi] = field(default_factory=dict)
     profiles: tuple[Profile, ...] = ()
-
-    @property
-    def daily_limit_micros(self) -> int | None:
-        """The lower of the operator's daily limit and the client's own, or None."""
-        caps = [c for c in (self.max_daily_usage_micros, self.client_spend_cap_micros) if c is not None]
-        return min(caps, default=None)
+    terms: Terms = field(default_factory=Terms)
+    """The money terms its calls are admitted on; `admission.money.terms_of` makes them."""
 
 
 @dataclass(frozen=True, slots=True)

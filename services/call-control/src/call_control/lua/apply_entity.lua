@@ -22,8 +22,8 @@
 -- Idempotent: a repeated version is STALE.
 
 local function newer_than(position, other)
-  local ms, seq = string.match(position, "^(%d+)%-(%d+)$")
-  local other_ms, other_seq = string.match(other or "0-0", "^(%d+)%-(%d+)$")
+  local ms, seq = string.match(position, '^(%d+)%-(%d+)$')
+  local other_ms, other_seq = string.match(other or '0-0', '^(%d+)%-(%d+)$')
   ms, seq, other_ms, other_seq = tonumber(ms), tonumber(seq), tonumber(other_ms), tonumber(other_seq)
   return ms > other_ms or (ms == other_ms and seq > other_seq)
 end
@@ -31,41 +31,41 @@ end
 local field, version, position, source, data = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local owner, expected, name, client_id = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 local sweep_ms = tonumber(ARGV[10])
-assert(version and sweep_ms and string.match(position, "^%d+%-%d+$"), "bad arguments")
+assert(version and sweep_ms and string.match(position, '^%d+%-%d+$'), 'bad arguments')
 
-local known_raw = owner ~= "" and redis.call("HGET", KEYS[3], field) or redis.call("HGET", KEYS[1], field)
+local known_raw = owner ~= '' and redis.call('HGET', KEYS[3], field) or redis.call('HGET', KEYS[1], field)
 local known = known_raw and cjson.decode(known_raw) or nil
-if owner ~= "" and (known and known.o or "") ~= expected then
-  return { "MOVED" }
+if owner ~= '' and (known and known.o or '') ~= expected then
+  return { 'MOVED' }
 end
 if known and known.v >= version then
   -- A snapshot is the truth as of its position, also where a restored database counts from a lower version.
-  if source ~= "snapshot" or newer_than(known.i, position) or known.v == version then
-    return { "STALE" }
+  if source ~= 'snapshot' or newer_than(known.i, position) or known.v == version then
+    return { 'STALE' }
   end
 end
 
-local old_raw = redis.call("HGET", KEYS[2], field)
+local old_raw = redis.call('HGET', KEYS[2], field)
 local old = old_raw and cjson.decode(old_raw) or nil
-local old_name = old and type(old.d) == "table" and old.d.name or nil
-if client_id ~= "" and old_name and old_name ~= name and redis.call("HGET", KEYS[4], old_name) == client_id then
-  redis.call("HDEL", KEYS[4], old_name)
+local old_name = old and type(old.d) == 'table' and old.d.name or nil
+if client_id ~= '' and old_name and old_name ~= name and redis.call('HGET', KEYS[4], old_name) == client_id then
+  redis.call('HDEL', KEYS[4], old_name)
 end
-if owner ~= "" then
-  redis.call("HSET", KEYS[3], field, cjson.encode({ v = version, i = position, o = owner }))
+if owner ~= '' then
+  redis.call('HSET', KEYS[3], field, cjson.encode({ v = version, i = position, o = owner }))
   if KEYS[2] ~= KEYS[1] then
-    redis.call("HDEL", KEYS[2], field)
+    redis.call('HDEL', KEYS[2], field)
   end
 end
 -- The version is text here: cjson would write a large one as 1e+15.
 local head = string.format('{"v":%d,"i":"%s","d":', version, position)
-if data == "" then
-  redis.call("HSET", KEYS[1], field, head .. "null}")
-  redis.call("ZADD", KEYS[5], sweep_ms, KEYS[1] .. "\n" .. field)
+if data == '' then
+  redis.call('HSET', KEYS[1], field, head .. 'null}')
+  redis.call('ZADD', KEYS[5], sweep_ms, KEYS[1] .. "\n" .. field)
 else
-  redis.call("HSET", KEYS[1], field, head .. data .. "}")
-  if name ~= "" then
-    redis.call("HSET", KEYS[4], name, client_id)
+  redis.call('HSET', KEYS[1], field, head .. data .. '}')
+  if name ~= '' then
+    redis.call('HSET', KEYS[4], name, client_id)
   end
 end
-return { "APPLIED" }
+return { 'APPLIED' }

@@ -8,10 +8,10 @@
 --   ALIVE     it was written again since: only the reminder is gone
 -- Idempotent: what is gone is ALIVE or nothing.
 
-local raw = redis.call("HGET", KEYS[1], ARGV[1])
-redis.call("ZREM", KEYS[2], KEYS[1] .. "\n" .. ARGV[1])
-if raw and type(cjson.decode(raw).d) == "table" then
-  return { "ALIVE" }
+local raw = redis.call('HGET', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], KEYS[1] .. "\n" .. ARGV[1])
+if raw and type(cjson.decode(raw).d) == 'table' then
+  return { 'ALIVE' }
 end
-redis.call("HDEL", KEYS[1], ARGV[1])
-return { "SWEPT" }
+redis.call('HDEL', KEYS[1], ARGV[1])
+return { 'SWEPT' }

@@ -14,6 +14,8 @@ from landline.numbering.transformations import TransformationSet
 
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.facts import BrandFacts, ClientFacts, Ddi, DeviceFacts, Facts
+from call_control.domain.lease import FirstHold
+from call_control.domain.live_call import Terms
 from call_control.domain.rates import Priced
 
 CallClass = Literal["normal", "emergency", "special"]
@@ -50,42 +52,13 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     srtp: bool
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the admission script must find room for (domain.md section 4.11). 0 or None: no limit."""
-
-    brand_max_calls: int
-    client_max_calls: int
-    daily_limit_micros: int | None
-    billing_method: str
-    credit_limit_micros: int | None
-    counts_spend: bool
-
-
 class Case:
     """One call being decided. Attributes by the step that sets them; see `pipeline.STEPS`."""
 
     __slots__ = (
-        "brand",
-        "call_class",
-        "callee",
-        "caller",
-        "cap_s",
-        "client",
-        "ddi",
-        "device",
-        "dialled",
-        "facts",
-        "legs",
-        "limits",
-        "now_ms",
-        "priced",
-        "random",
-        "request",
-        "ring_s",
-        "shown",
-        "shown_by",
-        "source_by",
-        "withhold",
+        "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client", "client_max_calls",
+        "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "priced", "random", "request",
+        "ring_s", "shown", "shown_by", "source_by", "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -117,7 +90,10 @@ class Case:
     cap_s: int
     ring_s: int
     # money
-    limits: Limits
+    terms: Terms
+    hold: FirstHold
+    brand_max_calls: int
+    client_max_calls: int
 
     def __init__(self, request: CallRequest, facts: Facts, now_ms: int, random: Random) -> None:
         self.request = request

@@ -6,39 +6,52 @@ spend, the balance. A limit that does not apply to this call is left out here.
 
 from __future__ import annotations
 
-from call_control.domain.admission.case import Case, Limits
+from landline.rating.errors import NoRate
 
-UNLIMITED = Limits(
-    brand_max_calls=0,
-    client_max_calls=0,
-    daily_limit_micros=None,
-    billing_method="none",
-    credit_limit_micros=None,
-    counts_spend=False,
-)
+from call_control.domain.admission.case import Case
+from call_control.domain.denials import Denial, deny
+from call_control.domain.lease import FirstHold
+from call_control.domain.live_call import UNBILLED, Terms
+
+UNPRICED = Terms(thresholds=())
 
 
-def judge(case: Case) -> None:
+def judge(case: Case) -> Denial | None:
     """Emergency: no limit. Special and unpriced: only calls are counted. Else all of 4.11."""
-    if case.emergency:
-        case.limits = UNLIMITED
-        return
     client = case.client
-    priced = case.priced is not None
-    case.limits = Limits(
-        brand_max_calls=case.brand.max_calls,
-        client_max_calls=client.max_calls,
-        daily_limit_micros=client.daily_limit_micros if priced else None,
-        billing_method=client.billing_method if priced else "none",
-        credit_limit_micros=client.credit_limit_micros if client.billing_method == "postpaid" else None,
-        counts_spend=priced,
+    case.brand_max_calls = 0 if case.emergency else case.brand.max_calls
+    case.client_max_calls = 0 if case.emergency else client.max_calls
+    if case.priced is None:
+        case.terms, case.hold = UNPRICED, FirstHold(0, 0, 0)
+        return None
+    case.terms = client.terms
+    try:
+        case.hold = case.priced.first_hold(case.now_ms, case.facts.lease_s, case.cap_s, client.terms.rule)
+    except NoRate as error:
+        return deny("no_rate", f"{case.callee}: {error}")
+    return None
+
+
+def terms_of(
+    billing_method: str,
+    credit_limit: int | None,
+    max_daily_usage: int | None,
+    client_spend_cap: int | None,
+    alerts: tuple[int, ...],
+) -> Terms:
+    """A client's money terms (micros), made with its facts: the lower daily limit, credit of postpaid."""
+    limits = [limit for limit in (max_daily_usage, client_spend_cap) if limit is not None]
+    return Terms(
+        rule=billing_method,
+        credit_micros=credit_limit if billing_method == "postpaid" else None,
+        limit_micros=min(limits, default=None) if billing_method != UNBILLED else None,
+        thresholds=alerts,
     )
 
 
 def explain(case: Case) -> str:
     """The limits that the script will look at."""
-    limits = case.limits
     return (
-        f"{limits.billing_method}, brand calls {limits.brand_max_calls or 'unlimited'}, "
-        f"client calls {limits.client_max_calls or 'unlimited'}"
+        f"{case.terms.rule}, brand calls {case.brand_max_calls or 'unlimited'}, "
+        f"client calls {case.client_max_calls or 'unlimited'}, first hold {case.hold.covered_s} s"
     )

@@ -72,16 +72,13 @@ def judge(case: Case) -> Refusal | None:
 
 
 def decide(request: CallRequest, facts: Facts, now_ms: int, random: Random) -> Case | Refusal:
-    """The decision on an outbound call, but for counters: a candidate (the filled case) or a refusal.
-
-    Raises DeckUnavailable or PlanUnavailable when rates can't be seen: no denial, the outage policy's matter.
-    """
+    """The decision on an outbound call, but for counters: a candidate (the filled case) or a refusal."""
     case = Case(request, facts, now_ms, random)
     return judge(case) or case
 
 
 def trace(case: Case, refusal: Refusal | None = None) -> list[TraceLine]:
-    """Every step's outcome in order, up to the one that refused. A denial must carry its step."""
+    """Every step's outcome in order, up to the one that refused; the script's denials come after all."""
     stopped_at = _stopped_at(refusal)
     lines = []
     for step in STEPS:
@@ -90,6 +87,8 @@ def trace(case: Case, refusal: Refusal | None = None) -> list[TraceLine]:
             lines.append(TraceLine(step.name, outcome, _reason_of(refusal)))
             break
         lines.append(TraceLine(step.name, "continue", step.explain(case)))
+    if stopped_at == "":
+        lines.append(TraceLine("counters", "deny", _reason_of(refusal)))
     return lines
 
 

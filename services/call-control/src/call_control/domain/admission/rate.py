@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from landline.rating.errors import NoRate, NoRatingProfile
+from landline.rating.errors import DeckUnavailable, NoRate, NoRatingProfile
 
 from call_control.domain.admission.case import Case
 from call_control.domain.denials import Denial, deny
+from call_control.domain.rates import PlanUnavailable
 
 
 def unpriced(case: Case) -> bool:
@@ -14,17 +15,18 @@ def unpriced(case: Case) -> bool:
 
 
 def judge(case: Case) -> Denial | None:
-    """Nothing goes out that can't be billed. DeckUnavailable and PlanUnavailable pass through: no denial."""
+    """Nothing goes out that can't be billed. Rates that can't be read are another denial than no rate."""
     case.priced = None
     if unpriced(case):
         return None
-    facts = case.facts
     try:
-        case.priced = facts.rates.price(case.client.profiles, case.callee, case.now_ms, facts.lease_s)
+        case.priced = case.facts.rates.price(case.client.profiles, case.callee, case.now_ms)
     except NoRatingProfile:
         return deny("no_rating_profile", f"client {case.client.name} has no profile active now")
     except NoRate as error:
         return deny("no_rate", f"{case.callee}: {error}")
+    except (DeckUnavailable, PlanUnavailable) as error:
+        return deny("rates_unavailable", str(error))
     return None
 
 

@@ -1,0 +1,279 @@
+"""From rows as published (REST JSON) to the facts of a decision.
+
+Tolerant on purpose: a row that an older or newer provisioning wrote must not stop calls, so every field has
+a default, and a rule or address that cannot be read is left out with a log line, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
+from typing import Any
+
+import structlog
+from landline.kernel.money import to_micros
+from landline.kernel.numbers import E164
+from landline.numbering.transformations import Rule, TransformationSet
+from landline.rating.lookup import Profile
+
+from call_control.domain.admission.money import terms_of
+from call_control.domain.facts import (
+    BrandFacts,
+    Carrier,
+    CarrierServer,
+    ClientFacts,
+    Ddi,
+    DeviceFacts,
+    EdgeFacts,
+    Network,
+    Route,
+    ServiceNumber,
+)
+
+Row = Mapping[str, Any]
+Rows = Mapping[str, Row]
+log = structlog.get_logger(__name__)
+
+
+def of_kind(rows: Rows, kind: str) -> list[tuple[str, Row]]:
+    """The rows of one kind of a hash: `device:<id>` -> (id, row), oldest id first."""
+    prefix = f"{kind}:"
+    return sorted((field[len(prefix) :], row) for field, row in rows.items() if field.startswith(prefix))
+
+
+def money(value: str | None) -> int | None:
+    """A decimal string as micros; None stays None."""
+    return None if value is None else to_micros(value)
+
+
+def edge_facts(edge_id: str, row: Row) -> EdgeFacts:
+    """An edge and the hash of its key."""
+    return EdgeFacts(
+        id=edge_id,
+        name=row["name"],
+        key_prefix=row["key_prefix"],
+        key_sha256=row["key_sha256"],
+        enabled=row.get("enabled", True),
+        control_url=row.get("control_url"),
+    )
+
+
+def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | None:
+    """A client with all that is its own; None when the client itself is not there."""
+    row = rows.get("client")
+    if row is None:
+        return None
+    devices = [device_facts(device_id, each) for device_id, each in of_kind(rows, "device")]
+    ddis = [ddi_facts(ddi_id, each) for ddi_id, each in of_kind(rows, "ddi")]
+    return ClientFacts(
+        id=client_id,
+        brand_id=brand_id,
+        name=row["name"],
+        enabled=row.get("enabled", True),
+        billing_method=row.get("billing_method", "postpaid"),
+        country=row.get("country") or "",
+        language=row.get("language") or "en",
+        timezone=row.get("timezone") or "UTC",
+        currency=row.get("currency") or "EUR",
+        transformation_set_id=row.get("transformation_set_id"),
+        max_calls=row.get("max_calls") or 0,
+        ip_filter=row.get("ip_filter", False),
+        geoip_countries=frozenset(row.get("geoip_countries") or ()),
+        sources=tuple(_networks(each for _, each in of_kind(rows, "source"))),
+        outgoing_ddi_id=row.get("outgoing_ddi_id"),
+        withhold_number=row.get("withhold_number", False),
+        max_call_s=row.get("max_call_s"),
+        media_relay_set=row.get("media_relay_set") or "default",
+        application_server=row.get("application_server") or "default",
+        outage_policy=row.get("outage_policy") or "deny",
+        devices={device.name: device for device in devices},
+        ddis={ddi.number: ddi for ddi in ddis},
+        ddis_by_id={ddi.id: ddi for ddi in ddis},
+        profiles=tuple(profile_facts(profile_id, each) for profile_id, each in of_kind(rows, "profile")),
+        terms=terms_of(
+            row.get("billing_method", "postpaid"),
+            money(row.get("credit_limit")),
+            money(row.get("max_daily_usage")),
+            money(row.get("client_spend_cap")),
+            _alerts(row.get("daily_usage_alerts")),
+        ),
+    )
+
+
+def _alerts(percents: list[int] | None) -> tuple[int, ...]:
+    return (80, 100) if percents is None else tuple(sorted(set(percents)))
+
+
+def _networks(rows: Iterable[Row]) -> Iterable[Network]:
+    for row in rows:
+        try:
+            yield ip_network(row.get("network") or row.get("address") or "", strict=False)
+        except ValueError:
+            log.warning("authorized source that is no network", source=str(row)[:200])
+
+
+def device_facts(device_id: str, row: Row) -> DeviceFacts:
+    """A SIP account."""
+    return DeviceFacts(
+        id=device_id,
+        name=row["name"],
+        enabled=row.get("enabled", True),
+        direct=bool(row.get("direct_connectivity", False)),
+        ip=row.get("ip"),
+        port=row.get("port"),
+        outgoing_ddi_id=row.get("outgoing_ddi_id"),
+        language=row.get("language"),
+        transformation_set_id=row.get("transformation_set_id"),
+        max_calls=row.get("max_calls", 1),
+        t38=row.get("t38_passthrough", False),
+        srtp=row.get("rtp_encryption", False),
+        from_domain=row.get("from_domain"),
+    )
+
+
+def ddi_facts(ddi_id: str, row: Row) -> Ddi:
+    """A number of the client."""
+    return Ddi(
+        id=ddi_id,
+        number=E164(row.get("e164") or row["number"]),
+        kind=row.get("kind", "inout"),
+        state=row.get("state", "active"),
+        record=row.get("record") or "none",
+        language=row.get("language"),
+    )
+
+
+def profile_facts(profile_id: str, row: Row) -> Profile:
+    """A plan of a client or carrier from a moment on."""
+    return Profile(profile_id, row["plan_id"], row["activation_at_ms"] // 1000)
+
+
+def brand_facts(brand_id: str, row: Row, rows: Rows, platform: Rows, carrier_profiles: Rows) -> BrandFacts:
+    """A brand with its carriers, routes, transformations and numbers; `platform`: what all brands share."""
+    routes = _routes(rows)
+    prefixes = frozenset(prefix for route in routes for prefix in route.prefixes)
+    return BrandFacts(
+        id=brand_id,
+        partition=row["partition"],
+        name=row["name"],
+        sip_domain=row["sip_domain"].lower(),
+        enabled=row.get("enabled", True),
+        features=frozenset(row.get("features") or ()),
+        max_calls=row.get("max_calls") or 0,
+        language=row.get("language") or "en",
+        timezone=row.get("timezone") or "UTC",
+        currency=row.get("currency") or "EUR",
+        country=row.get("country") or row.get("default_country") or "",
+        max_call_s=row.get("max_call_s"),
+        carriers=_carriers(rows, carrier_profiles),
+        routes=routes,
+        sets={**_sets(platform), **_sets(rows)},
+        emergency_numbers=_numbers(platform, rows, "emergency"),
+        special_numbers=_numbers(platform, rows, "special"),
+        direct_devices=_direct_devices(rows),
+        patterns=prefixes,
+        pattern_lengths=tuple(sorted({len(prefix) for prefix in prefixes}, reverse=True)),
+        clients_with_routes=frozenset(route.client_id for route in routes if route.client_id),
+    )
+
+
+def _carriers(rows: Rows, carrier_profiles: Rows) -> dict[str, Carrier]:
+    servers: dict[str, list[CarrierServer]] = defaultdict(list)
+    for server_id, row in of_kind(rows, "server"):
+        if row.get("enabled", True):
+            servers[row["carrier_id"]].append(_server(server_id, row, rows))
+    profiles: dict[str, list[Profile]] = defaultdict(list)
+    for profile_id, row in carrier_profiles.items():
+        profiles[str(row.get("carrier_id"))].append(profile_facts(profile_id, row))
+    return {
+        carrier_id: Carrier(
+            id=carrier_id,
+            name=row["name"],
+            enabled=row.get("enabled", True),
+            transformation_set_id=row.get("transformation_set_id"),
+            servers=tuple(servers[carrier_id]),
+            profiles=tuple(profiles[carrier_id]),
+        )
+        for carrier_id, row in of_kind(rows, "carrier")
+    }
+
+
+def _server(server_id: str, row: Row, rows: Rows) -> CarrierServer:
+    carrier = rows.get(f"carrier:{row['carrier_id']}", {})
+    return CarrierServer(
+        id=server_id,
+        host=row["host"],
+        port=row.get("port"),
+        scheme=row.get("uri_scheme") or "sip",
+        transport=row.get("transport") or "udp",
+        outbound_proxy=row.get("outbound_proxy"),
+        send_pai=row.get("send_pai", True),
+        send_rpid=row.get("send_rpid", False),
+        trusted=row.get("trusted", carrier.get("trusted", False)),
+        from_user=row.get("from_user"),
+        from_domain=row.get("from_domain"),
+        auth_user=row.get("auth_user"),
+        auth_realm=row.get("auth_realm"),
+        auth_ha1=row.get("auth_ha1"),
+    )
+
+
+def _routes(rows: Rows) -> tuple[Route, ...]:
+    patterns = dict(of_kind(rows, "pattern"))
+    routes = []
+    for route_id, row in of_kind(rows, "route"):
+        if row.get("enabled", True):
+            routes.append(_route(route_id, row, patterns))
+    return tuple(routes)
+
+
+def _route(route_id: str, row: Row, patterns: Mapping[str, Row]) -> Route:
+    pattern = patterns.get(row.get("destination_pattern_id") or "")
+    carriers = row.get("carrier_ids") or ([row["carrier_id"]] if row.get("carrier_id") else [])
+    return Route(
+        id=route_id,
+        prefixes=() if pattern is None else (pattern["prefix"],),
+        mode=row.get("mode") or row.get("routing_mode") or "static",
+        kind=_route_kind(row.get("kind") or row.get("type") or "call"),
+        client_id=row.get("client_id"),
+        carrier_ids=tuple(carriers),
+        priority=row.get("priority", 1),
+        weight=row.get("weight") or 1,
+        stopper=bool(row.get("stopper")) or (row.get("mode") or row.get("routing_mode")) == "block",
+        prefix=row.get("prefix") or "",
+        force_clid=row.get("force_clid") or None,
+        disable_diversion=row.get("disable_diversion", False),
+    )
+
+
+def _route_kind(kind: str) -> str:
+    return kind if kind in ("fax", "emergency") else "call"
+
+
+def _sets(rows: Rows) -> dict[str, TransformationSet]:
+    rules: dict[str, list[Rule]] = defaultdict(list)
+    for _, row in of_kind(rows, "rule"):
+        rules[row["transformation_set_id"]].append(
+            Rule(row["direction"], row["priority"], row["match"], row["replace"])
+        )
+    found = {}
+    for set_id, _ in of_kind(rows, "set"):
+        try:
+            found[set_id] = TransformationSet(rules[set_id])
+        except ValueError as error:
+            # Left out whole: half a set would send calls to wrong numbers; without it they are refused.
+            log.error("transformation set that cannot be compiled", set_id=set_id, error=str(error))
+    return found
+
+
+def _numbers(platform: Rows, rows: Rows, kind: str) -> tuple[ServiceNumber, ...]:
+    listed = [*of_kind(platform, kind), *of_kind(rows, kind)]
+    return tuple(ServiceNumber(row["number"], row.get("country")) for _, row in listed)
+
+
+def _direct_devices(rows: Rows) -> dict[str, tuple[tuple[str, str], ...]]:
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for _, row in of_kind(rows, "direct"):
+        found[row["ip"]].append((row["client_id"], row["device"]))
+    return {address: tuple(owners) for address, owners in found.items()}

@@ -1,0 +1,219 @@
+"""Facts in this process: brands, edges and rates whole, clients in a bounded LRU (brief: read model).
+
+A miss costs one HGETALL; concurrent misses of one key share it. `landline:invalidate` says what changed: a
+change acts on the next call within a second. When entries of that stream may have been missed, everything
+cached is stale at once and read again on its next use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import structlog
+from landline.chassis.invalidation import Tail
+from landline.chassis.redis import AutoBatch
+from landline.chassis.streams import Entry
+from landline.contracts.streams import INVALIDATE
+from landline.rating.deck_file import Deck
+
+from call_control.adapters import read_model_keys as keys
+from call_control.adapters.deck_files import DeckFiles
+from call_control.adapters.fact_parsing import brand_facts, client_facts, edge_facts
+from call_control.adapters.rate_facts import plan_of
+from call_control.adapters.read_model import read_fields
+from call_control.domain.facts import BrandFacts, ClientFacts, EdgeFacts
+from call_control.domain.rates import RateBook
+
+CLIENTS_KEPT = 50_000
+NAMES_KEPT = 200_000
+UNKNOWN_NAME_S = 1.0
+STALE_TAIL_S = 5.0
+DECK_RETRY_S = 2.0
+
+K = TypeVar("K")
+V = TypeVar("V")
+log = structlog.get_logger(__name__)
+
+
+class Loading(Generic[K, V]):
+    """A bounded cache whose misses are loaded once, however many ask; an invalidated load is not kept."""
+
+    def __init__(self, load: Callable[[K], Awaitable[V]], keep: int) -> None:
+        self._load = load
+        self._keep = keep
+        self._known: OrderedDict[K, V] = OrderedDict()
+        self._flights: dict[K, asyncio.Task[V]] = {}
+
+    def known(self, key: K) -> V | None:
+        """What is cached, at no cost."""
+        return self._known.get(key)
+
+    async def get(self, key: K) -> V:
+        """The value, loaded if need be. Raises what the load raises; a failure is not remembered."""
+        try:
+            value = self._known[key]
+        except KeyError:
+            return await self._fly(key)
+        self._known.move_to_end(key)
+        return value
+
+    async def _fly(self, key: K) -> V:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = asyncio.create_task(self._run(key))
+        return await asyncio.shield(flight)
+
+    async def _run(self, key: K) -> V:
+        me = asyncio.current_task()
+        try:
+            value = await self._load(key)
+            if self._flights.get(key) is me:  # not invalidated meanwhile
+                self._known[key] = value
+                if len(self._known) > self._keep:
+                    self._known.popitem(last=False)
+            return value
+        finally:
+            if self._flights.get(key) is me:
+                del self._flights[key]
+
+    def forget(self, key: K) -> None:
+        """Read it anew on its next use; a load in flight may already be old, so it is not kept either."""
+        self._known.pop(key, None)
+        self._flights.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Read everything anew."""
+        self._known.clear()
+        self._flights.clear()
+
+
+class Directory:
+    """What is global and small: brands by id and SIP domain, edges by key prefix."""
+
+    __slots__ = ("brands", "domains", "edges")
+
+    def __init__(self, brands: dict[str, dict[str, Any]], edges: dict[str, dict[str, Any]]) -> None:
+        self.brands = brands
+        self.domains = {str(row["sip_domain"]).lower(): brand_id for brand_id, row in brands.items()}
+        found = [edge_facts(edge_id, row) for edge_id, row in edges.items()]
+        self.edges: dict[str, EdgeFacts] = {edge.key_prefix: edge for edge in found}
+
+
+class FactsCache:
+    """All facts of a process. `run` follows the invalidations; nothing is served from before it began."""
+
+    def __init__(self, batch: AutoBatch, decks: DeckFiles) -> None:
+        self._batch = batch
+        self._decks = decks
+        self._whole: Loading[str, Directory] = Loading(self._load_directory, 1)
+        self._rates: Loading[str, RateBook] = Loading(self._load_rates, 1)
+        self._brands: Loading[str, BrandFacts | None] = Loading(self._load_brand, 100_000)
+        self._clients: Loading[tuple[str, str], ClientFacts | None] = Loading(self._load_client, CLIENTS_KEPT)
+        self._names: Loading[tuple[str, str], str | None] = Loading(self._load_name, NAMES_KEPT)
+        self._tail = Tail(batch.redis, INVALIDATE, self._on_entry, self._on_gap)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the invalidations until told to stop."""
+        await self._tail.run(stop)
+
+    def missing(self) -> str | None:
+        """For readiness: None, or that changes are not seen at the moment."""
+        return None if self._tail.age_s() < STALE_TAIL_S else "changes of configuration are not seen"
+
+    async def directory(self) -> Directory:
+        """Brands and edges."""
+        return self._whole.known("") or await self._whole.get("")
+
+    async def rates(self) -> RateBook:
+        """Plans and decks."""
+        return self._rates.known("") or await self._rates.get("")
+
+    async def brand(self, brand_id: str) -> BrandFacts | None:
+        """A brand's facts, or None."""
+        return self._brands.known(brand_id) or await self._brands.get(brand_id)
+
+    async def brand_of_domain(self, domain: str) -> BrandFacts | None:
+        """The brand of a SIP domain (lower case), or None."""
+        brand_id = (await self.directory()).domains.get(domain)
+        return None if brand_id is None else await self.brand(brand_id)
+
+    async def client(self, brand_id: str, client_id: str) -> ClientFacts | None:
+        """A client's facts, or None."""
+        return await self._clients.get((brand_id, client_id))
+
+    async def client_of_device(self, brand_id: str, name: str) -> str | None:
+        """The client whose device has this name in the brand, or None (believed for a second only)."""
+        return await self._names.get((brand_id, name))
+
+    def forget_name(self, brand_id: str, name: str) -> None:
+        """A name led to a client that has no such device: it may have moved."""
+        self._names.forget((brand_id, name))
+
+    async def _load_directory(self, _key: str) -> Directory:
+        brands = self._batch.execute("HGETALL", keys.BRANDS)
+        edges = self._batch.execute("HGETALL", keys.EDGES)
+        return Directory(read_fields(await brands), read_fields(await edges))
+
+    async def _load_brand(self, brand_id: str) -> BrandFacts | None:
+        directory = await self.directory()
+        row = directory.brands.get(brand_id)
+        if row is None:
+            return None
+        own = self._batch.execute("HGETALL", keys.brand(row["partition"], brand_id))
+        platform = self._batch.execute("HGETALL", keys.PLATFORM)
+        profiles = self._batch.execute("HGETALL", keys.CARRIER_PROFILES)
+        rows = read_fields(await own)
+        return brand_facts(brand_id, row, rows, read_fields(await platform), read_fields(await profiles))
+
+    async def _load_client(self, key: tuple[str, str]) -> ClientFacts | None:
+        brand_id, client_id = key
+        row = (await self.directory()).brands.get(brand_id)
+        if row is None:
+            return None
+        raw = await self._batch.execute("HGETALL", keys.client(row["partition"], client_id))
+        return client_facts(client_id, brand_id, read_fields(raw))
+
+    async def _load_name(self, key: tuple[str, str]) -> str | None:
+        brand_id, name = key
+        row = (await self.directory()).brands.get(brand_id)
+        if row is None:
+            return None
+        raw = await self._batch.execute("HGET", keys.device_names(row["partition"], brand_id), name)
+        if raw is None:
+            asyncio.get_running_loop().call_later(UNKNOWN_NAME_S, self._names.forget, key)
+        return None if raw is None else raw.decode()
+
+    async def _load_rates(self, _key: str) -> RateBook:
+        plans = self._batch.execute("HGETALL", keys.PLANS)
+        decks = read_fields(await self._batch.execute("HGETALL", keys.DECKS))
+        opened: dict[str, Deck] = {}
+        for deck_id, row in decks.items():
+            try:
+                opened[deck_id] = await self._decks.opened(deck_id, row["version"], row["sha256"])
+            except Exception as error:  # one deck that can't be had must not stop the calls of the others
+                log.error("rate deck not available", deck_id=deck_id, error=repr(error)[:200])
+                asyncio.get_running_loop().call_later(DECK_RETRY_S, self._rates.forget_all)
+        self._decks.keep_only({(deck_id, row["version"]) for deck_id, row in decks.items()})
+        found = read_fields(await plans)
+        return RateBook({plan_id: plan_of(plan_id, row) for plan_id, row in found.items()}, opened)
+
+    def _on_gap(self) -> None:
+        for cache in (self._whole, self._rates, self._brands, self._clients, self._names):
+            cache.forget_all()
+
+    def _on_entry(self, entry: Entry) -> None:
+        kind, changed = entry.fields[b"kind"].decode(), entry.fields[b"id"].decode()
+        if kind == "client":
+            self._clients.forget((entry.fields[b"brand"].decode(), changed))
+        elif kind == "brand":
+            self._brands.forget(changed)
+        elif kind == "edges":
+            self._whole.forget_all()
+        elif kind == "rates":
+            self._rates.forget_all()
+            self._brands.forget_all()
+        else:
+            self._on_gap()

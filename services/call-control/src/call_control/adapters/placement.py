@@ -1,0 +1,117 @@
+"""Where each configured entity lives in the read model, and whose cached facts it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from call_control.adapters import read_model_keys as keys
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row as it is now: of a config or rates event, or a line of a snapshot. `data` None: deleted."""
+
+    entity: str
+    entity_id: str
+    version: int
+    brand_id: str | None
+    client_id: str | None
+    data: dict[str, Any] | None
+    position: str
+
+
+class Invalidation(NamedTuple):
+    """Whose facts changed: kind brands | edges | brand | client | rates | all, its id, and its brand's."""
+
+    kind: str
+    id: str = ""
+    brand_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One hash field. `owner`: who has it, for what can move; `device_of`: the client whose device it is."""
+
+    key: str
+    field: str
+    changes: Invalidation
+    data: dict[str, Any] | None
+    owner: str = ""
+    device_of: str = ""
+
+
+class BrandUnknown(LookupError):
+    """A row names a brand whose own row has not come yet: its partition is not known."""
+
+
+_GLOBAL = {
+    "brand": (keys.BRANDS, "brands"),
+    "edge": (keys.EDGES, "edges"),
+    "plan": (keys.PLANS, "rates"),
+    "deck": (keys.DECKS, "rates"),
+}
+_OF_BRAND = {
+    "carrier": "carrier",
+    "carrier_server": "server",
+    "route": "route",
+    "destination_pattern": "pattern",
+    "transformation_set": "set",
+    "transformation_rule": "rule",
+    "special_number": "special",
+    "emergency_number": "emergency",
+}
+_OF_CLIENT = {"device": "device", "ddi": "ddi", "authorized_source": "source", "profile": "profile"}
+
+GLOBAL = frozenset(_GLOBAL)
+"""Entities that belong to no partition, whoever has them."""
+
+ENTITIES = frozenset({*_GLOBAL, *_OF_BRAND, *_OF_CLIENT, "client"})
+"""What call-control keeps; changes of anything else are not for it."""
+
+
+def places(change: Change, partition: int | None) -> list[Place]:
+    """The fields that a row fills. `partition` of its brand; None: the platform's, or not known.
+
+    Raises BrandUnknown when the row needs a partition and there is none.
+    """
+    entity, entity_id, data = change.entity, change.entity_id, change.data
+    if entity in _GLOBAL:
+        key, kind = _GLOBAL[entity]
+        return [Place(key, entity_id, Invalidation(kind, entity_id), data)]
+    if entity == "profile" and change.client_id is None:
+        return [Place(keys.CARRIER_PROFILES, entity_id, Invalidation("rates", ""), data)]
+    if change.brand_id is None:
+        return [Place(keys.PLATFORM, f"{_OF_BRAND[entity]}:{entity_id}", Invalidation("all", ""), data)]
+    if partition is None:
+        raise BrandUnknown(change.brand_id)
+    if entity in _OF_BRAND:
+        return [_in_brand(change, partition, f"{_OF_BRAND[entity]}:{entity_id}", data)]
+    return _of_client(change, partition, change.brand_id)
+
+
+def _in_brand(change: Change, partition: int, field: str, data: dict[str, Any] | None) -> Place:
+    brand_id = change.brand_id or ""
+    return Place(keys.brand(partition, brand_id), field, Invalidation("brand", brand_id), data)
+
+
+def _of_client(change: Change, partition: int, brand_id: str) -> list[Place]:
+    client_id = change.entity_id if change.entity == "client" else change.client_id
+    field = "client" if change.entity == "client" else f"{_OF_CLIENT[change.entity]}:{change.entity_id}"
+    owner = (client_id or keys.POOL) if change.entity == "ddi" else ""
+    if client_id is None:
+        key = keys.pool(partition, brand_id)
+        return [Place(key, field, Invalidation("client", keys.POOL, brand_id), change.data, owner)]
+    key = keys.client(partition, client_id)
+    changes = Invalidation("client", client_id, brand_id)
+    if change.entity != "device":
+        return [Place(key, field, changes, change.data, owner)]
+    direct = _in_brand(change, partition, f"direct:{change.entity_id}", _direct(change.data, client_id))
+    return [Place(key, field, changes, change.data, device_of=client_id), direct]
+
+
+def _direct(data: dict[str, Any] | None, client_id: str) -> dict[str, Any] | None:
+    """What finds a device by its source address; None for one that registers."""
+    if data is None or not data.get("direct_connectivity") or not data.get("ip"):
+        return None
+    return {"ip": data["ip"], "port": data.get("port"), "device": data["name"], "client_id": client_id}

@@ -1,0 +1,71 @@
+"""Snapshots of provisioning and billing, by which the read model is built from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import msgspec
+from landline.contracts.billing.events import PostingMade
+
+PROVISIONING = "/api/provisioning/v1/internal/snapshot"
+BILLING = "/api/billing/v1/internal/snapshot"
+POSTINGS = "/api/billing/v1/internal/postings"
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_line = msgspec.json.Decoder(dict[str, Any])
+_postings = msgspec.json.Decoder(dict[str, list[PostingMade]])
+
+
+class SnapshotCutShort(ConnectionError):
+    """The last line did not come, or counts other rows than came: read it again."""
+
+
+class Peers:
+    """The internal interfaces of the other services, for cold starts and for gaps."""
+
+    def __init__(self, base_url: str, internal_key: Callable[[], str]) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._internal_key = internal_key
+
+    @asynccontextmanager
+    async def snapshot(
+        self, path: str
+    ) -> AsyncIterator[tuple[dict[str, Any], AsyncIterator[dict[str, Any]]]]:
+        """The first line (`position`), and the rows; SnapshotCutShort when the end is missing.
+
+        Raises httpx.HTTPError when the service can't be reached or refuses.
+        """
+        async with self._client() as client, client.stream("GET", path) as reply:
+            reply.raise_for_status()
+            lines = reply.aiter_lines()
+            try:
+                head = _line.decode(await anext(lines))
+            except StopAsyncIteration:
+                raise SnapshotCutShort(path) from None
+            yield head, _rows(path, lines)
+
+    async def postings(self, client_id: str, after: int) -> list[PostingMade]:
+        """The postings of a client with a sequence above `after`, in order; a page of them."""
+        async with self._client() as client:
+            reply = await client.get(POSTINGS, params={"client_id": client_id, "after": after})
+        reply.raise_for_status()
+        return _postings.decode(reply.content)["items"]
+
+    def _client(self) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {self._internal_key()}"}
+        return httpx.AsyncClient(base_url=self._base_url, headers=headers, timeout=TIMEOUT)
+
+
+async def _rows(path: str, lines: AsyncIterator[str]) -> AsyncIterator[dict[str, Any]]:
+    count = 0
+    async for line in lines:
+        row = _line.decode(line)
+        if row.get("complete"):
+            if row.get("rows") != count:
+                raise SnapshotCutShort(f"{path}: {count} rows of {row.get('rows')}")
+            return
+        count += 1
+        yield row
+    raise SnapshotCutShort(path)

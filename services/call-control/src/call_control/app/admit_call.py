@@ -1,0 +1,263 @@
+"""Admitting a call: facts, the pure decision, then one script that takes slot and money (architecture 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+from landline.contracts.call_control.events import CallFacts, CallRejected
+from landline.contracts.envelope import seal
+from landline.kernel.clock import Clock
+from landline.kernel.ids import CallId
+from landline.kernel.money import decimal_string
+from landline.rating.price import price_micros
+
+from call_control.app.answers import CHALLENGE, allow_answer, deny_answer, with_duration
+from call_control.app.gather_facts import GatherFacts
+from call_control.domain.admission import Case, Challenge, judge, trace
+from call_control.domain.admission.request import CallRequest
+from call_control.domain.denials import Denial, deny
+from call_control.domain.facts import Facts
+from call_control.domain.lease import Payable, lease_for_money, outer_bound_s
+from call_control.domain.live_call import LiveCall, State
+from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
+
+PRODUCER: Final = "call-control"
+NO_BRAND_PARTITION: Final = 0
+"""Where denials are kept that no brand could be found for."""
+TRIES: Final = 5
+
+IssueTicket = Callable[[CallFacts], str]
+
+
+class CallOver(Exception):
+    """The attempt's call has ended: asking again can't bring it back."""
+
+
+class AdmissionStore(Protocol):
+    """`adapters.call_store.CallStore`, as far as an admission needs it."""
+
+    async def admit(self, new: NewCall, now_ms: int) -> AdmitReply: ...
+    async def read_call(self, call_id: str) -> LiveCall | None: ...
+    async def reject(
+        self,
+        partition: int,
+        edge_id: str | None,
+        attempt_id: str,
+        subject: str,
+        denial: bytes,
+        event: bytes,
+        now_ms: int,
+    ) -> RejectReply: ...
+
+
+class Answer(NamedTuple):
+    """The JSON for the edge, and what it says: allow | deny | challenge, for metrics."""
+
+    body: bytes
+    decision: str
+    reason: str = ""
+
+
+class AdmitCall:
+    """One use case of an edge's `POST /calls`. Share one per process."""
+
+    def __init__(
+        self,
+        gather: GatherFacts,
+        store: AdmissionStore,
+        clock: Clock,
+        issue_ticket: IssueTicket,
+        outage: type[Exception] | tuple[type[Exception], ...],
+    ) -> None:
+        """`outage`: the errors that mean counters can't be reached."""
+        self._gather = gather
+        self._store = store
+        self._clock = clock
+        self._issue_ticket = issue_ticket
+        self._outage = outage
+        self._random = Random()
+
+    async def __call__(self, request: CallRequest, edge_id: str) -> Answer:
+        """The answer, the same for a repeated attempt. Raises CallOver, or an outage error."""
+        now_ms = self._clock.now_ms()
+        case = Case(request, await self._gather(request), now_ms, self._random)
+        refusal = judge(case)
+        if refusal is None:
+            return await self._commit(case, edge_id)
+        if isinstance(refusal, Challenge):
+            return Answer(CHALLENGE, "challenge")
+        return await self._reject(case, refusal, edge_id)
+
+    async def _commit(self, case: Case, edge_id: str) -> Answer:
+        new = self._new_call(case, edge_id)
+        try:
+            reply = await self._admit(case, new)
+        except self._outage:
+            if not case.emergency:
+                raise
+            # Promise 4: an emergency call goes on without counters; its ticket settles it later.
+            return Answer(with_duration(new.answer, case.cap_s), "allow", "outage")
+        if reply.status is Status.ADMITTED and reply.call is None:
+            tariff = case.priced.tariff if case.priced is not None else None
+            bound_s = outer_bound_s(tariff, case.now_ms, reply.payable_micros, case.cap_s)
+            return Answer(with_duration(new.answer, bound_s), "allow")
+        if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
+            return _repeated(reply.call, reply.denial)
+        return await self._reject(case, denial_of(reply, new.hold_micros), edge_id)
+
+    async def _admit(self, case: Case, new: NewCall) -> AdmitReply:
+        """Pseudo-prepaid holds what there is when the whole cap can't be paid: SHORT says how much."""
+        for _ in range(TRIES):
+            reply = await self._store.admit(new, case.now_ms)
+            if reply.status is not Status.SHORT:
+                return reply
+            new = shortened(case, new, Payable.of(0, reply.available_micros, reply.room_micros))
+        return reply
+
+    def _new_call(self, case: Case, edge_id: str) -> NewCall:
+        facts = call_facts(case, edge_id)
+        answer = allow_answer(case, facts.call_id, self._issue_ticket(facts))
+        hold = case.hold
+        return NewCall(
+            facts=facts,
+            attempt_id=str(case.request.attempt_id),
+            terms=case.terms,
+            answer=answer,
+            brand_max_calls=case.brand_max_calls,
+            client_max_calls=case.client_max_calls,
+            hold_micros=hold.hold_micros,
+            floor_micros=hold.floor_micros,
+            covered_s=hold.covered_s,
+        )
+
+    async def _reject(self, case: Case, denial: Denial, edge_id: str) -> Answer:
+        """Keep the denial for its attempt, count it, tell of it with its trace (promise 3)."""
+        request, facts = case.request, case.facts
+        attempt_id = str(request.attempt_id)
+        body = deny_answer(denial, attempt_id)
+        partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
+        subject = facts.client.id if facts.client is not None else request.source_ip
+        event = rejected_event(case, denial)
+        reply = await self._store.reject(partition, edge_id, attempt_id, subject, body, event, case.now_ms)
+        if reply.status is Status.DUPLICATE:
+            call = await self._store.read_call(reply.call_id) if reply.call_id else None
+            return _repeated(call, reply.denial)
+        return Answer(body, "deny", denial.code)
+
+
+def _repeated(call: LiveCall | None, denial: bytes | None) -> Answer:
+    """What the first asking was answered."""
+    if denial is not None:
+        return Answer(denial, "deny", "repeated")
+    if call is None or call.state is State.ENDED:
+        raise CallOver
+    tariff = call.tariff if call.facts.tariff is not None else None
+    bound_s = outer_bound_s(tariff, call.facts.admitted_at_ms, call.payable_micros, call.facts.cap_s)
+    return Answer(with_duration(call.answer, bound_s), "allow", "repeated")
+
+
+def call_facts(case: Case, edge_id: str) -> CallFacts:
+    """What never changes about the call from here on."""
+    client = case.client
+    return CallFacts(
+        call_id=str(CallId.new(case.brand.partition, case.now_ms)),
+        brand_id=case.brand.id,
+        client_id=client.id,
+        direction="outbound",
+        caller=case.shown,
+        callee=case.callee,
+        billing_method=client.billing_method,
+        currency=client.currency,
+        timezone=client.timezone,
+        admitted_at_ms=case.now_ms,
+        device_id=case.device.id,
+        ddi_id=case.ddi.id if case.ddi is not None else None,
+        endpoint_type="fax" if case.request.fax else "device",
+        sip_call_id=case.request.sip_call_id,
+        edge_id=edge_id,
+        tariff=case.priced.pinned if case.priced is not None else None,
+        daily_limited=case.terms.limit_micros is not None,
+        lease_s=case.facts.lease_s,
+        cap_s=case.cap_s,
+        class_=case.call_class,
+    )
+
+
+def shortened(case: Case, new: NewCall, money: Payable) -> NewCall:
+    """The same call with what can be paid for it; the script refuses it if that is less than the floor."""
+    assert case.priced is not None  # SHORT comes of money, and an unpriced call asks for none
+    lease = lease_for_money(case.priced.tariff, case.now_ms, money, case.cap_s)
+    return NewCall(
+        facts=new.facts,
+        attempt_id=new.attempt_id,
+        terms=new.terms,
+        answer=new.answer,
+        brand_max_calls=new.brand_max_calls,
+        client_max_calls=new.client_max_calls,
+        hold_micros=lease.held_micros,
+        floor_micros=min(new.floor_micros, lease.held_micros),
+        covered_s=lease.covered_s,
+        day_short=money.by_day,
+    )
+
+
+def denial_of(reply: AdmitReply, hold_micros: int) -> Denial:
+    """What the script's refusal means (domain.md section 4.11), with its figures."""
+    money = decimal_string
+    if reply.status is Status.MAX_CALLS_BRAND:
+        return deny("max_calls_reached", f"brand limit {reply.limit}, active {reply.active}")
+    if reply.status is Status.MAX_CALLS_CLIENT:
+        return deny("max_calls_reached", f"client limit {reply.limit}, active {reply.active}")
+    if reply.status is Status.DAILY_LIMIT:
+        spent, held = money(reply.spend_micros), money(reply.held_micros)
+        return deny("daily_limit_reached", f"limit {money(reply.limit)}, spent {spent}, held {held}")
+    available = money(reply.available_micros or 0)
+    return deny("no_credit", f"available {available}, first hold {money(hold_micros)}")
+
+
+def rejected_event(case: Case, denial: Denial) -> bytes:
+    """`call.rejected.v1` with the trace, which is read off the case only now."""
+    request, facts = case.request, case.facts
+    event = CallRejected(
+        attempt_id=str(request.attempt_id),
+        reason=denial.code,
+        sip_code=denial.reason.sip_code,
+        detail=denial.detail,
+        at_ms=case.now_ms,
+        direction=request.direction or "outbound",
+        source_ip=request.source_ip,
+        device_id=facts.device.id if facts.device is not None else None,
+        caller=getattr(case, "shown", None) or getattr(case, "caller", None),
+        callee=getattr(case, "callee", None) or request.request_user,
+        trace=[
+            {"step": line.step, "outcome": line.outcome, "detail": line.detail}
+            for line in trace(case, denial)
+        ],
+    )
+    return seal(
+        event,
+        producer=PRODUCER,
+        now_ms=case.now_ms,
+        brand_id=facts.brand.id if facts.brand is not None else None,
+        client_id=facts.client.id if facts.client is not None else None,
+    )
+
+
+class Simulation(NamedTuple):
+    """What would happen now: the case as decided, the refusal if any, and the price of the duration asked."""
+
+    case: Case
+    refusal: Denial | Challenge | None
+    price_micros: int | None
+
+
+def simulate(request: CallRequest, facts: Facts, at_ms: int, duration_s: int | None) -> Simulation:
+    """The same pipeline, dry. Counters and balance are the caller's to look at; it changes nothing."""
+    case = Case(request, facts, at_ms, Random(0))
+    refusal = judge(case)
+    price = None
+    if refusal is None and case.priced is not None and duration_s is not None:
+        price = price_micros(case.priced.tariff, at_ms / 1000, duration_s)
+    return Simulation(case, refusal, price)

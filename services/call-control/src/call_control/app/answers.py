@@ -1,0 +1,104 @@
+"""What the edge is told (contracts section 4): JSON that goes out and is kept for a repeated attempt."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from call_control.domain.admission.case import Case, Leg
+from call_control.domain.denials import Denial
+
+MAX_ANSWER_BYTES: Final = 6_000
+"""Kamailio's buffers (contracts section 4)."""
+CHALLENGE: Final = b'{"decision":"challenge"}'
+
+
+class Allow(msgspec.Struct, frozen=True, kw_only=True):
+    """An allow without `max_duration_s`: that follows from what the script found payable."""
+
+    decision: str = "allow"
+    call_id: str
+    ticket: str
+    client_id: str
+    brand_id: str
+    device_id: str
+    ddi_id: str | None
+    billing_method: str
+    call_class: str
+    caller: str
+    callee: str
+    withhold: bool
+    record: bool
+    media_relay_set: str
+    application_server: str
+    language: str
+    routes: tuple[Leg, ...]
+
+
+class Deny(msgspec.Struct, frozen=True, kw_only=True):
+    """A refusal: code, SIP answer, this call's figures, and the sentence that says what to do."""
+
+    decision: str = "deny"
+    attempt_id: str
+    reason: str
+    sip_code: int
+    sip_reason: str
+    retry_after_s: int | None
+    announcement: str | None
+    detail: str
+    sentence: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def allow_answer(case: Case, call_id: str, ticket: str) -> bytes:
+    """The answer as it is kept; `with_duration` completes it. Routes that would not fit are left out."""
+    routes = case.legs
+    while True:
+        raw = _encode(
+            Allow(
+                call_id=call_id,
+                ticket=ticket,
+                client_id=case.client.id,
+                brand_id=case.brand.id,
+                device_id=case.device.id,
+                ddi_id=case.ddi.id if case.ddi is not None else None,
+                billing_method=case.client.billing_method,
+                call_class=case.call_class,
+                caller=case.shown,
+                callee=case.callee,
+                withhold=case.withhold,
+                record=case.ddi is not None and case.ddi.record in ("outbound", "all"),
+                media_relay_set=case.client.media_relay_set,
+                application_server=case.client.application_server,
+                language=case.device.language or case.client.language,
+                routes=routes,
+            )
+        )
+        if len(raw) < MAX_ANSWER_BYTES - 40 or len(routes) == 1:
+            return raw
+        routes = routes[:-1]
+
+
+def with_duration(kept: bytes, max_duration_s: int) -> bytes:
+    """The whole answer: `max_duration_s` at its end."""
+    return b'%b,"max_duration_s":%d}' % (kept[:-1], max_duration_s)
+
+
+def deny_answer(denial: Denial, attempt_id: str) -> bytes:
+    """The answer of a refusal."""
+    reason = denial.reason
+    return _encode(
+        Deny(
+            attempt_id=attempt_id,
+            reason=reason.code,
+            sip_code=reason.sip_code,
+            sip_reason=reason.sip_reason,
+            retry_after_s=reason.retry_after_s,
+            announcement=None,
+            detail=denial.detail,
+            sentence=reason.sentence,
+        )
+    )

@@ -1,0 +1,96 @@
+"""Fetching what a decision needs, by what the request says of itself; judging it is the pipeline's."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from call_control.domain.admission.identity import anonymous_from, domain_of
+from call_control.domain.admission.request import CallRequest
+from call_control.domain.facts import BrandFacts, ClientFacts, CountryOf, DeviceFacts, Facts
+from call_control.domain.rates import RateBook
+
+
+class FactsSource(Protocol):
+    """`adapters.facts_cache.FactsCache`: everything from memory, or one Redis read on a miss."""
+
+    async def brand_of_domain(self, domain: str) -> BrandFacts | None: ...
+    async def client(self, brand_id: str, client_id: str) -> ClientFacts | None: ...
+    async def client_of_device(self, brand_id: str, name: str) -> str | None: ...
+    def forget_name(self, brand_id: str, name: str) -> None: ...
+    async def rates(self) -> RateBook: ...
+
+
+class Caller(NamedTuple):
+    """Who seems to call; None where nothing was found."""
+
+    client: ClientFacts | None
+    device: DeviceFacts | None
+
+
+NOBODY = Caller(None, None)
+
+
+class GatherFacts:
+    """All facts of one request. With a warm cache nothing is awaited for real."""
+
+    def __init__(self, source: FactsSource, country_of: CountryOf, lease_s: int) -> None:
+        self._source = source
+        self._country_of = country_of
+        self._lease_s = lease_s
+
+    async def __call__(self, request: CallRequest) -> Facts:
+        """Raises redis errors when something must be read and can't be."""
+        domain = domain_of(request)
+        brand = await self._source.brand_of_domain(domain) if domain else None
+        caller = NOBODY if brand is None else await self._caller(request, brand)
+        return Facts(
+            domain=domain,
+            brand=brand,
+            client=caller.client,
+            device=caller.device,
+            from_names_other=await self._from_names_other(request, brand, caller),
+            rates=await self._source.rates(),
+            country_of=self._country_of,
+            lease_s=self._lease_s,
+        )
+
+    async def _caller(self, request: CallRequest, brand: BrandFacts) -> Caller:
+        """By the digest's user; else a direct device by its address; else whom From names, unproven."""
+        if request.auth_user:
+            return await self._named(brand, request.auth_user)
+        found = await self._at_address(request, brand)
+        if found is NOBODY and request.from_user and not anonymous_from(request):
+            return await self._named(brand, request.from_user)
+        return found
+
+    async def _named(self, brand: BrandFacts, name: str) -> Caller:
+        for _ in range(2):
+            client_id = await self._source.client_of_device(brand.id, name)
+            client = await self._source.client(brand.id, client_id) if client_id else None
+            if client is None:
+                return NOBODY
+            device = client.devices.get(name)
+            if device is not None:
+                return Caller(client, device)
+            self._source.forget_name(brand.id, name)  # it has moved, or is gone: look once more
+        return NOBODY
+
+    async def _at_address(self, request: CallRequest, brand: BrandFacts) -> Caller:
+        """The direct device of that address; of several, the one From names, then the one of the port."""
+        there = brand.direct_devices.get(request.source_ip, ())
+        best = NOBODY
+        for client_id, name in there:
+            client = await self._source.client(brand.id, client_id)
+            device = client.devices.get(name) if client is not None else None
+            if device is not None and device.direct:
+                if name == request.from_user:
+                    return Caller(client, device)
+                if best is NOBODY or device.port == request.source_port:
+                    best = Caller(client, device)
+        return best
+
+    async def _from_names_other(self, request: CallRequest, brand: BrandFacts | None, caller: Caller) -> bool:
+        user, device = request.from_user, caller.device
+        if device is None or brand is None or user == device.name or anonymous_from(request) or not user:
+            return False
+        return (await self._named(brand, user)).device is not None

@@ -1,0 +1,164 @@
+"""Building the read model from snapshots: cold start, and `call-control rebuild` (architecture 3.1).
+
+In place, while admissions go on: a row of a snapshot replaces what is older than the snapshot's position in
+the stream, and what the snapshot does not have is removed if it is older than that. So no second generation
+of keys is needed, and a change that arrives meanwhile is never undone. Decision 0008.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+from call_control.adapters import read_model_keys as keys
+from call_control.adapters.call_reads import as_map
+from call_control.adapters.placement import Change, Invalidation
+from call_control.adapters.read_model import ReadModel
+from call_control.adapters.snapshots import BILLING, PROVISIONING, Peers
+from landline.chassis.redis import AutoBatch
+from landline.kernel.clock import Clock
+
+ROWS_AT_ONCE = 500
+LOCK_S = 60
+log = structlog.get_logger(__name__)
+
+
+class SetsBalances(Protocol):
+    """`adapters.postings.Postings`, as far as needed here."""
+
+    async def set_balance(
+        self, partition: int, client_id: str, sequence: int, balance_micros: int, posted: Iterable[str]
+    ) -> Any: ...
+
+
+class Rebuild:
+    """One rebuild at a time over all processes: the lock is a key that lives as long as its holder."""
+
+    def __init__(
+        self, batch: AutoBatch, model: ReadModel, peers: Peers, balances: SetsBalances, clock: Clock
+    ) -> None:
+        self._batch = batch
+        self._model = model
+        self._peers = peers
+        self._balances = balances
+        self._clock = clock
+
+    async def needed(self) -> bool:
+        """Whether the read model was never built, or was lost with its Redis."""
+        return not await self._batch.execute("EXISTS", keys.READY)
+
+    async def run(self) -> dict[str, str]:
+        """Build it; returns the positions of the streams it stands for.
+
+        Raises httpx.HTTPError or SnapshotCutShort when a snapshot can't be read: run it again.
+        """
+        async with self._alone():
+            config = await self._load(PROVISIONING)
+            rates = await self._load(BILLING)
+            ready = {"config": config, "rates": rates, "at": str(self._clock.now_ms())}
+            await self._batch.execute("SET", keys.READY, msgspec.json.encode(ready))
+            await self._model.invalidate([Invalidation("all")])
+            log.info("read model built", **ready)
+            return ready
+
+    async def _load(self, path: str) -> str:
+        """Apply one service's snapshot, then remove what it does not have. Returns its position."""
+        seen: set[tuple[str, str]] = set()
+        async with self._peers.snapshot(path) as (head, rows):
+            position = str(head["position"])
+            async for part in _parts(rows):
+                changes = [change_of(row, position) for row in part if "entity" in row]
+                waiting = await self._model.apply(changes, self._clock.now_ms(), "snapshot")
+                for change in waiting:
+                    log.error("row of an unknown brand", entity=change.entity, id=change.entity_id)
+                seen |= {place for change in changes for place in self._model.fields_of(change)}
+                await asyncio.gather(*(self._balance(row) for row in part if "settled_micros" in row))
+        await self._sweep(seen, position, rates=path == BILLING)
+        return position
+
+    async def _balance(self, row: dict[str, Any]) -> None:
+        partition = await self._model.partition(row["brand_id"])
+        await self._balances.set_balance(
+            partition, row["client_id"], row["applied_seq"], row["settled_micros"], row.get("posted") or ()
+        )
+
+    async def _sweep(self, seen: set[tuple[str, str]], position: str, *, rates: bool) -> None:
+        """Remove fields of this service that the snapshot lacks and that are not newer than it."""
+        async for raw in self._batch.redis.scan_iter(match="*landline:cfg:*", count=1000, _type="HASH"):
+            key = raw.decode()
+            if _is_model(key, rates):
+                for field, value in as_map(await self._batch.execute("HGETALL", key)).items():
+                    name = field.decode()
+                    if (key, name) not in seen and _is_of(key, name, rates):
+                        await self._remove(key, name, value, position)
+
+    async def _remove(self, key: str, field: str, value: bytes, position: str) -> None:
+        row = msgspec.json.decode(value)
+        if row["d"] is not None and _number(row["i"]) <= _number(position):
+            log.warning("removed what the snapshot lacks", key=key, field=field)
+            await self._batch.execute("HDEL", key, field)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        while not await self._batch.execute("SET", keys.REBUILDING, "1", "NX", "EX", LOCK_S):
+            await asyncio.sleep(0.2)
+        renewing = asyncio.create_task(self._renew())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await self._batch.execute("DEL", keys.REBUILDING)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(LOCK_S / 3)
+            await self._batch.execute("EXPIRE", keys.REBUILDING, LOCK_S)
+
+
+def change_of(row: dict[str, Any], position: str) -> Change:
+    """A line of a snapshot."""
+    return Change(
+        entity=row["entity"],
+        entity_id=row["entity_id"],
+        version=row["entity_version"],
+        brand_id=row.get("brand_id"),
+        client_id=row.get("client_id"),
+        data=None if row.get("deleted") else row["data"],
+        position=position,
+    )
+
+
+async def _parts(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
+    async for row in rows:
+        part.append(row)
+        if len(part) >= ROWS_AT_ONCE:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+_INDEXES = ("device-names", "owners")
+
+
+def _is_model(key: str, rates: bool) -> bool:
+    """Whether a hash holds rows of that service: indexes follow their rows."""
+    kind = key.partition("landline:cfg:")[2].partition(":")[0]
+    if kind in _INDEXES:
+        return False
+    return rates if kind in ("plans", "decks", "carrier-profiles") else not rates or kind == "client"
+
+
+def _is_of(key: str, field: str, rates: bool) -> bool:
+    """In a client's hash both services have fields: profiles are billing's."""
+    return ":cfg:client:" not in key or field.startswith("profile:") == rates
+
+
+def _number(position: str) -> tuple[int, int]:
+    ms, _, seq = position.partition("-")
+    return int(ms), int(seq or 0)
