@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from landline.contracts.call_control.events import CallAdmitted, CallAnswered
+from landline.kernel.ids import CallId
+
 from call_control.adapters.call_events import sealed, thresholds
 from call_control.adapters.keys import keys_of
 from call_control.domain.lease import UNSEEN_MS, Begun, Extend
-from call_control.domain.live_call import LiveCall
+from call_control.domain.live_call import UNBILLED, LiveCall
 from call_control.domain.local_day import local_day
 from call_control.domain.replies import NewCall
-from landline.contracts.call_control.events import CallAdmitted, CallAnswered
-from landline.kernel.ids import CallId
 
 KEPT_MS = 86_400_000  # call and attempt after the end; an attempt lives so long beyond the longest call
 
@@ -49,9 +50,9 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
         new.client_max_calls,
         new.hold_micros,
         new.floor_micros,
-        terms.rule,
+        UNBILLED if new.forced else terms.rule,
         encode(terms.credit_micros),
-        encode(terms.limit_micros),
+        encode(None if new.forced else terms.limit_micros),
         int(new.day_short),
         day.name,
         day.ttl_ms(now_ms),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from call_control.domain.live_call import Terms
-from call_control.domain.local_day import LocalDay
 from landline.contracts.call_control.events import CallFacts, DailyUsageCrossed
 from landline.contracts.envelope import Event, seal
+
+from call_control.domain.live_call import Terms
+from call_control.domain.local_day import LocalDay
 
 PRODUCER = "call-control"
 SPEND_PLACEHOLDER = 2**53 - 1  # _money.lua puts the day's spend in its place

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from landline.chassis.redis import AutoBatch
+from landline.kernel.ids import PARTITIONS, CallId
+
 from call_control.adapters.keys import edge_state, keys_of
 from call_control.domain.live_call import LiveCall, parse_call
 from call_control.domain.local_day import local_day
 from call_control.domain.replies import ClientUsage
-from landline.chassis.redis import AutoBatch
-from landline.kernel.ids import PARTITIONS, CallId
 
 
 class CallReads:
@@ -39,17 +40,22 @@ class CallReads:
         )
         return await self.read_calls(_texts(named))
 
-    async def due_calls(
-        self, now_ms: int, partitions: Sequence[int] = range(PARTITIONS), limit: int = 500
-    ) -> list[str]:
-        """Ids of the calls that the keeper must look at by now, earliest first within a partition."""
+    async def due_calls(self, until_ms: int, limit: int = 500) -> list[tuple[int, str]]:
+        """(due_ms, call id) of the calls that the keeper must look at by then, at most `limit` a
+        partition."""
         named = await asyncio.gather(
             *(
-                self.batch.execute("ZRANGEBYSCORE", keys_of(k).due, "-inf", now_ms, "LIMIT", 0, limit)
-                for k in partitions
+                self.batch.execute(
+                    "ZRANGEBYSCORE", keys_of(k).due, "-inf", until_ms, "WITHSCORES", "LIMIT", 0, limit
+                )
+                for k in range(PARTITIONS)
             )
         )
-        return _texts(named)
+        return [
+            (int(float(score)), call_id.decode())
+            for part in named
+            for call_id, score in zip(part[::2], part[1::2], strict=True)
+        ]
 
     async def calls_of_edge(self, edge_id: str, untouched_since_ms: int | None = None) -> list[str]:
         """Ids of an edge's live calls, or only of those last touched at or before a moment."""

@@ -82,7 +82,9 @@ def touch_reply(raw: Raw) -> TouchReply:
     status = _STATUSES[raw[0]]
     if status is not Status.LIVE:
         return TouchReply(status)
-    return TouchReply(status, raw[1].decode(), _optional(raw[2]), _optional(raw[3]), int(raw[4]))
+    state, cut_at_ms = raw[1].decode(), _optional(raw[3])
+    extendable = state == "answered" and cut_at_ms is None and raw[5] != b""
+    return TouchReply(status, state, _optional(raw[2]), cut_at_ms, int(raw[4]), extendable)
 
 
 def posting_reply(raw: Raw) -> PostingReply:

@@ -18,6 +18,10 @@ Every method goes through the batch: one round trip, shared with whatever else t
 
 from __future__ import annotations
 
+from landline.contracts.call_control.events import CallEnded, CallRinging
+from landline.kernel.clock import utc
+from landline.kernel.ids import CallId
+
 from call_control.adapters import scripts
 from call_control.adapters.call_arguments import admission_arguments, answer_arguments, extend_arguments
 from call_control.adapters.call_events import sealed
@@ -28,9 +32,6 @@ from call_control.adapters.settlement_arguments import correction_arguments, end
 from call_control.domain.lease import Begun, Extend
 from call_control.domain.live_call import LiveCall, State
 from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Reply, Status, TouchReply
-from landline.contracts.call_control.events import CallEnded, CallRinging
-from landline.kernel.clock import utc
-from landline.kernel.ids import CallId
 
 DENIAL_KEPT_MS = 30_000
 REJECTIONS_TOLD_PER_DAY = 1_000

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from landline.chassis.redis import AutoBatch
+from landline.contracts.billing.events import PostingMade
+
 from call_control.adapters import scripts
 from call_control.adapters.call_replies import posting_reply
 from call_control.adapters.keys import keys_of
 from call_control.adapters.settlement_arguments import correction_id
 from call_control.domain.replies import PostingReply
-from landline.chassis.redis import AutoBatch
-from landline.contracts.billing.events import PostingMade
 
 SETTLED_MARK_MS = 7 * 86_400_000
 

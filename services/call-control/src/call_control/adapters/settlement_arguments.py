@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from landline.contracts.call_control.events import CallCorrected, CallEnded
+
 from call_control.adapters.call_arguments import KEPT_MS, Arguments, encode
 from call_control.adapters.call_events import sealed, thresholds
 from call_control.adapters.keys import Keys, keys_of
 from call_control.domain.live_call import LiveCall
 from call_control.domain.local_day import LocalDay, local_day, named_day
-from landline.contracts.call_control.events import CallCorrected, CallEnded
 
 _encode = msgspec.json.Encoder().encode
 

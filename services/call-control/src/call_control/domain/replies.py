@@ -62,6 +62,8 @@ class NewCall:
     floor_micros: int = 0
     covered_s: int = 0
     day_short: bool = False
+    forced: bool = False
+    """The call talks already (restored from its ticket): no limit and no balance can refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,15 @@ class RejectReply:
 
 @dataclass(frozen=True, slots=True)
 class TouchReply:
-    """LIVE (state, answered_ms, cut_at_ms, rev), ENDED or UNKNOWN."""
+    """LIVE (state, answered_ms, cut_at_ms, rev), ENDED or UNKNOWN. `extendable`: answered, and what could be
+    paid at its admission bounds it."""
 
     status: Status
     state: str = ""
     answered_ms: int | None = None
     cut_at_ms: int | None = None
     rev: int = 0
+    extendable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ for i = 0, days - 1 do
   local name = ARGV[DAYS + 3 * i]
   local share = {
     key = KEYS[FIRST_DAY + i],
+    name = name,
     spend = natural(ARGV[DAYS + 3 * i + 1], 'spend_micros'),
     ttl = natural(ARGV[DAYS + 3 * i + 2], 'ttl_ms'),
     held = numbers(call, 'hold:' .. name),
@@ -93,6 +94,7 @@ redis.call('HSET', call, 'state', 'ended', 'rev', digits(rev + 1), 'held', '0', 
 for _, share in ipairs(shares) do
   add(share.key, 'held_micros', -share.held)
   if state == 'answered' then add(share.key, 'begun_micros', -share.held) end
+  if share.held > 0 then redis.call('HDEL', call, 'hold:' .. share.name) end
   add(share.key, 'spend_micros', share.spend)
 end
 if charge > 0 and redis.call('EXISTS', KEYS[5]) == 0 and redis.call('HSETNX', KEYS[4], call_id, digits(charge)) == 1 then

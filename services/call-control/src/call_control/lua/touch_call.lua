@@ -5,7 +5,7 @@
 -- ARGV  call_id       text
 --       taken_ms      int     when the edge made its list
 -- RETURNS {status, ...}
---       LIVE {state, answered_ms or '', cut_at_ms or '', rev}
+--       LIVE {state, answered_ms or '', cut_at_ms or '', rev, payable_micros or ''}
 --       ENDED
 --       UNKNOWN
 -- Idempotent: the latest touch wins; the revision stays, so that no report is turned away by a heartbeat.
@@ -13,7 +13,8 @@
 -- include _arguments.lua
 
 local taken = natural(ARGV[2], 'taken_ms')
-local found = redis.call('HMGET', KEYS[1], 'state', 'touched_ms', 'covered_s', 'answered_ms', 'cut_at_ms', 'rev')
+local found = redis.call('HMGET', KEYS[1], 'state', 'touched_ms', 'covered_s', 'answered_ms', 'cut_at_ms', 'rev',
+  'payable')
 if not found[1] then return { 'UNKNOWN' } end
 if found[1] == 'ended' then return { 'ENDED' } end
 if taken > tonumber(found[2]) then
@@ -21,4 +22,4 @@ if taken > tonumber(found[2]) then
   if found[1] == 'answered' then redis.call('HSET', KEYS[1], 'confirmed_s', found[3]) end
 end
 redis.call('ZADD', KEYS[2], 'GT', digits(taken), ARGV[1])
-return { 'LIVE', found[1], found[4] or '', found[5] or '', found[6] }
+return { 'LIVE', found[1], found[4] or '', found[5] or '', found[6], found[7] or '' }

@@ -1,0 +1,53 @@
+"""What the use cases need of the store; `adapters.call_store.CallStore` is it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from landline.contracts.call_control.events import CallEnded
+
+from call_control.domain.lease import Begun, Extend
+from call_control.domain.live_call import LiveCall
+from call_control.domain.replies import AdmitReply, ClientUsage, NewCall, Reply, TouchReply
+
+
+class Calls(Protocol):
+    """Live calls, each change guarded by the revision that was read. See CallStore for the statuses."""
+
+    async def admit(self, new: NewCall, now_ms: int) -> AdmitReply: ...
+    async def ring(self, call: LiveCall, ringing_ms: int, due_ms: int, now_ms: int) -> Reply: ...
+    async def answer(
+        self, call: LiveCall, answered_ms: int, begun: Begun, server_id: str | None, now_ms: int
+    ) -> Reply: ...
+    async def extend(self, call: LiveCall, step: Extend, now_ms: int) -> Reply: ...
+    async def defer(self, call: LiveCall, due_ms: int) -> Reply: ...
+    async def touch(self, call_id: str, edge_id: str, taken_ms: int) -> TouchReply: ...
+    async def end(
+        self,
+        call: LiveCall,
+        outcome: CallEnded,
+        now_ms: int,
+        *,
+        lost: bool = False,
+        by_day: bool = False,
+        forgotten: bool = False,
+    ) -> Reply: ...
+    async def correct(
+        self, call: LiveCall, outcome: CallEnded, now_ms: int, *, by_day: bool = False
+    ) -> Reply: ...
+    async def read_call(self, call_id: str) -> LiveCall | None: ...
+    async def read_calls(self, call_ids: Iterable[str]) -> list[LiveCall]: ...
+    async def due_calls(self, until_ms: int) -> list[tuple[int, str]]: ...
+    async def calls_of_edge(self, edge_id: str, untouched_since_ms: int | None = None) -> Sequence[str]: ...
+    async def edge_seen_ms(self, edge_ids: Iterable[str]) -> dict[str, int]: ...
+    async def client_usage(
+        self, partition: int, client_id: str, timezone: str, now_ms: int
+    ) -> ClientUsage: ...
+
+
+class EdgeStates(Protocol):
+    """What is kept of an edge between its heartbeats: a small hash of texts."""
+
+    async def read(self, edge_id: str) -> dict[str, str]: ...
+    async def write(self, edge_id: str, changes: dict[str, str]) -> None: ...

@@ -1,0 +1,123 @@
+"""The lease keeper: extends what talks, cuts what can't pay, ends what nobody sees any more.
+
+It holds nothing: what is due stands in Redis, every step is guarded by the call's revision, so any number of
+keepers may run, and one that died is replaced by the next poll of another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from landline.kernel.clock import Clock
+
+from call_control.app.call_port import Calls
+from call_control.app.reap import reap
+from call_control.domain.lease import Cut, Extend, Payable, Reap, Step, Wait, extension, next_step
+from call_control.domain.live_call import LiveCall, State
+from call_control.domain.replies import Reply, Status
+
+POLL_MS: Final = 1_000
+log = structlog.get_logger(__name__)
+
+HangUp = Callable[[Sequence[LiveCall]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One poll: how many calls were extended and lost, which must be hung up, when the next is due."""
+
+    extended: int = 0
+    lost: int = 0
+    cut: tuple[LiveCall, ...] = ()
+    next_due_ms: int | None = None
+
+
+async def run_keeper(
+    calls: Calls,
+    clock: Clock,
+    silent_ms: int,
+    stop: asyncio.Event,
+    hang_up: HangUp | None = None,
+) -> None:
+    """Poll all partitions once a second, or sooner when the next call is due, until `stop`.
+
+    `hang_up` is told of calls past their cut moment (the edge's control address); heartbeats tell too.
+    Redis away: waits and goes on; nothing is lost, since due calls stay due.
+    """
+    while not stop.is_set():
+        now_ms, pause_ms = clock.now_ms(), POLL_MS
+        try:
+            kept = await keep_once(calls, now_ms, silent_ms)
+            if kept.cut and hang_up is not None:
+                await hang_up(kept.cut)
+            if kept.next_due_ms is not None:
+                pause_ms = max(10, min(POLL_MS, kept.next_due_ms - now_ms))
+        except Exception as error:  # whatever it is, calls must go on being kept
+            log.warning("lease keeper waits", error=repr(error)[:300])
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause_ms / 1000)
+
+
+async def keep_once(calls: Calls, now_ms: int, silent_ms: int) -> Kept:
+    """Look at every call that is due by now. Steps of all calls travel in common round trips."""
+    soon = await calls.due_calls(now_ms + POLL_MS)
+    due = await calls.read_calls(call_id for at_ms, call_id in soon if at_ms <= now_ms)
+    seen = await calls.edge_seen_ms(call.facts.edge_id for call in due if call.facts.edge_id)
+    steps = [_step(call, now_ms, seen.get(call.facts.edge_id or "", 0), silent_ms) for call in due]
+    await asyncio.gather(
+        *(_take_safely(calls, call, step, now_ms) for call, step in zip(due, steps, strict=True))
+    )
+    return Kept(
+        extended=sum(isinstance(step, Extend) for step in steps),
+        lost=sum(isinstance(step, Reap) for step in steps),
+        cut=tuple(call for call, step in zip(due, steps, strict=True) if isinstance(step, Cut)),
+        next_due_ms=min((at_ms for at_ms, _ in soon if at_ms > now_ms), default=None),
+    )
+
+
+def _step(call: LiveCall, now_ms: int, edge_seen_ms: int, silent_ms: int) -> Step:
+    try:
+        return next_step(call, now_ms, edge_seen_ms, silent_ms)
+    except Exception:
+        log.exception("lease not priced", call_id=call.call_id)
+        return Wait(now_ms + POLL_MS)
+
+
+async def _take_safely(calls: Calls, call: LiveCall, step: Step, now_ms: int) -> None:
+    """One call that can't be handled must not keep the others from being kept."""
+    try:
+        await _take(calls, call, step, now_ms)
+    except Exception:
+        log.exception("lease not kept", call_id=call.call_id, step=type(step).__name__)
+
+
+async def _take(calls: Calls, call: LiveCall, step: Step, now_ms: int) -> None:
+    if call.state is State.ENDED:
+        await calls.defer(call, now_ms)  # only takes a stale entry out of the list
+        return
+    match step:
+        case Reap(at_ms):
+            await reap(calls, call, at_ms, now_ms)
+        case Cut(_, until_ms) | Wait(until_ms):
+            await calls.defer(call, until_ms)
+        case Extend():
+            await _extend(calls, call, step, now_ms)
+
+
+async def _extend(calls: Calls, call: LiveCall, step: Extend, now_ms: int) -> Reply:
+    """A full lease; the last one with what can be paid; none, when even that has gone meanwhile."""
+    reply = await calls.extend(call, step, now_ms)
+    for last in (False, True):
+        if reply.status is not Status.SHORT:
+            break
+        payable = Payable.of(call.held_micros, reply.available_micros, reply.room_micros)
+        if last:
+            payable = Payable(call.held_micros, payable.by_day)
+        step = extension(call, now_ms, step.due_ms, payable)
+        reply = await calls.extend(call, step, now_ms)
+    return reply

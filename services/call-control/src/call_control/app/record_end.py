@@ -1,0 +1,153 @@
+"""`POST /calls/{id}/ended`: settle once. Also calls that nobody reports, that we forgot, or gave up too
+early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from landline.contracts.call_control.events import CallEnded
+
+from call_control.app.call_port import Calls
+from call_control.app.recorded import TRIES, CallBusy, Recorded, within
+from call_control.domain.lease import Payable
+from call_control.domain.live_call import LiveCall, State
+from call_control.domain.local_day import local_day
+from call_control.domain.replies import Reply, Status
+from call_control.domain.settlement import Settlement, redistribute, settle
+from call_control.domain.ticket import TicketRefused, open_ticket
+
+# A call that was settled is remembered for 24 h. A ticket older than that proves nothing: the call may have
+# been settled, and settling it again would hold money that no posting ever frees.
+TICKET_GOOD_MS: Final = 23 * 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class EndReport:
+    """What an edge says about a call's end. `answered_ms` counts as the answer if that was never reported."""
+
+    ended_ms: int
+    answered_ms: int | None = None
+    cause: str = "normal"
+    ended_by: str = "edge"
+    sip_code: int | None = None
+    server_id: str | None = None
+    carrier_id: str | None = None
+    attempts: tuple[dict[str, Any], ...] = ()
+    ticket: str | None = None
+
+
+async def record_end(
+    calls: Calls, call_id: str, report: EndReport, now_ms: int, ticket_key: bytes
+) -> Recorded:
+    """The call is over. UNKNOWN: neither remembered nor proved by a ticket of its own. Raises CallBusy."""
+    for _ in range(TRIES):
+        call, forgotten = await calls.read_call(call_id), False
+        if call is None:
+            call, forgotten = remembered_by(report.ticket, call_id, now_ms, ticket_key), True
+        if call is None:
+            return Recorded.UNKNOWN
+        if call.state is State.ENDED and not call.lost:
+            return Recorded.DONE
+        if call.state is State.ENDED:
+            reply = await _correct(calls, call, report, now_ms)
+        else:
+            reply = await settle_call(calls, call, report, now_ms, forgotten=forgotten)
+        if reply.status not in (Status.CONFLICT, Status.SHORT, Status.UNKNOWN):
+            return Recorded.DONE
+    raise CallBusy(call_id)
+
+
+def remembered_by(ticket: str | None, call_id: str, now_ms: int, key: bytes) -> LiveCall | None:
+    """The call as its ticket tells it, nothing held; None for no, a foreign, a damaged or an old ticket."""
+    if not ticket or not key:
+        return None
+    try:
+        facts, terms = open_ticket(ticket, call_id, key)
+    except TicketRefused:
+        return None
+    if now_ms - facts.admitted_at_ms > TICKET_GOOD_MS:
+        return None
+    return LiveCall(call_id, State.ADMITTED, 0, facts, terms, attempt_id=f"ticket-{call_id}")
+
+
+async def settle_call(
+    calls: Calls,
+    call: LiveCall,
+    report: EndReport,
+    now_ms: int,
+    *,
+    lost: bool = False,
+    forgotten: bool = False,
+) -> Reply:
+    """Price the call and end it; charge less when what lies above its hold can't be paid (overrun)."""
+    today = local_day(now_ms, call.facts.timezone).name
+    answered_ms, ended_ms = _moments(call, report, now_ms)
+    payable: Payable | None = None
+    for number in range(3):
+        bill = settle(call, answered_ms, ended_ms, today, payable)
+        outcome = _outcome(call, report, answered_ms, ended_ms, bill)
+        reply = await calls.end(call, outcome, now_ms, lost=lost, by_day=bill.by_day, forgotten=forgotten)
+        if reply.status is not Status.SHORT:
+            break
+        payable = _payable(call.held_micros, reply, last=number == 1)
+    return reply
+
+
+async def _correct(calls: Calls, call: LiveCall, report: EndReport, now_ms: int) -> Reply:
+    today = local_day(now_ms, call.facts.timezone).name
+    answered_ms, ended_ms = _moments(call, report, now_ms)
+    old = call.outcome
+    before = old.charge_micros if old else 0
+    payable: Payable | None = None
+    for number in range(3):
+        bill = settle(call, answered_ms, ended_ms, today, payable)
+        days = redistribute(old.spend_by_day if old else {}, bill.charge_micros - before, today)
+        outcome = _outcome(call, report, answered_ms, ended_ms, bill, days)
+        reply = await calls.correct(call, outcome, now_ms, by_day=bill.by_day)
+        if reply.status is not Status.SHORT:
+            break
+        payable = _payable(before, reply, last=number == 1)
+    return reply
+
+
+def _payable(held_micros: int, reply: Reply, *, last: bool) -> Payable:
+    """What can be paid by now; the last time only what is ours already, which nobody can take."""
+    payable = Payable.of(held_micros, reply.available_micros, reply.room_micros)
+    return Payable(held_micros, payable.by_day) if last else payable
+
+
+def _moments(call: LiveCall, report: EndReport, now_ms: int) -> tuple[int | None, int]:
+    ended_ms = within(report.ended_ms, call, now_ms)
+    answered_ms = call.answered_ms if call.answered_ms is not None else report.answered_ms
+    if answered_ms is None:
+        return None, ended_ms
+    answered_ms = min(within(answered_ms, call, now_ms), max(ended_ms, call.answered_ms or 0))
+    return answered_ms, max(ended_ms, answered_ms)
+
+
+def _outcome(
+    call: LiveCall,
+    report: EndReport,
+    answered_ms: int | None,
+    ended_ms: int,
+    bill: Settlement,
+    days: dict[str, int] | None = None,
+) -> CallEnded:
+    cut = call.cut_at_ms is not None and ended_ms >= call.cut_at_ms and report.cause != "lost"
+    return CallEnded(
+        call=call.facts,
+        ended_at_ms=ended_ms,
+        answered_at_ms=answered_ms,
+        duration_s=bill.duration_s,
+        charge_micros=bill.charge_micros,
+        unbilled_s=bill.unbilled_s,
+        unbilled_micros=bill.unbilled_micros,
+        spend_by_day=dict(bill.spend_by_day) if days is None else days,
+        cause=call.cut_cause if cut else report.cause,
+        ended_by="system" if cut else report.ended_by,
+        sip_code=report.sip_code,
+        server_id=report.server_id or call.server_id,
+        carrier_id=report.carrier_id,
+        attempts=list(report.attempts),
+    )

@@ -1,0 +1,25 @@
+"""`POST /calls/{id}/ringing`: once, whatever comes late, twice or out of order."""
+
+from __future__ import annotations
+
+from call_control.app.call_port import Calls
+from call_control.app.recorded import TRIES, CallBusy, Recorded, within
+from call_control.domain.lease import UNSEEN_MS
+from call_control.domain.live_call import State
+from call_control.domain.replies import Status
+
+
+async def record_ringing(calls: Calls, call_id: str, at_ms: int, now_ms: int) -> Recorded:
+    """The called side rings. A call that already talks or is over stays as it is."""
+    for _ in range(TRIES):
+        call = await calls.read_call(call_id)
+        if call is None:
+            return Recorded.UNKNOWN
+        if call.state is not State.ADMITTED:
+            return Recorded.DONE
+        reply = await calls.ring(call, within(at_ms, call, now_ms), now_ms + UNSEEN_MS, now_ms)
+        if reply.status is Status.UNKNOWN:
+            return Recorded.UNKNOWN
+        if reply.status is not Status.CONFLICT:
+            return Recorded.DONE
+    raise CallBusy(call_id)
