@@ -6,18 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from landline.chassis.embedded.console import say
-from landline.chassis.embedded.errors import CannotStart
 from landline.chassis.embedded.logs import Follower
-from landline.chassis.embedded.process import guarded, last_lines
-
-MAX_DEATHS = 5
-WITHIN_S = 60.0
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 5.0
+from landline.chassis.embedded.patience import Patience, how
+from landline.chassis.embedded.process import guarded
 
 
 class Child:
@@ -38,7 +33,7 @@ class Child:
         self._command = [sys.executable, "-P", "-m", module]
         self._env = dict(env)
         self._keep_fds = tuple(keep_fds)
-        self._deaths: deque[float] = deque(maxlen=MAX_DEATHS)
+        self._patience = Patience(name, log)
         self._start_at = 0.0
         self._follower = Follower(name, log, verbose)
 
@@ -65,25 +60,13 @@ class Child:
         self._follower.look()
         if self.running:
             return
-        now = time.monotonic()
         if self.process is not None:
-            self._note_death(self.process.returncode, now)
-            self.process = None
-        if now >= self._start_at:
+            code, self.process = self.process.returncode, None
+            wait_s = self._patience.note_death(code)
+            self._start_at = time.monotonic() + wait_s
+            say(f"[{self.name}] {how(code)}; starting again in {wait_s:.1f} s")
+        if time.monotonic() >= self._start_at:
             self.start()
-
-    def _note_death(self, code: int, now: float) -> None:
-        self._deaths.append(now)
-        recent = [moment for moment in self._deaths if now - moment <= WITHIN_S]
-        if len(recent) >= MAX_DEATHS:
-            raise CannotStart(
-                f"{self.name} ended {MAX_DEATHS} times within {WITHIN_S:.0f} s (last: {_how(code)}); "
-                f"stopping. Its last lines, from {self.log}:\n{last_lines(self.log)}",
-                1,
-            )
-        wait_s = min(_FIRST_WAIT_S * 2 ** (len(recent) - 1), _LONGEST_WAIT_S)
-        self._start_at = now + wait_s
-        say(f"[{self.name}] {_how(code)}; starting again in {wait_s:.1f} s")
 
     def ask_to_stop(self) -> None:
         """SIGTERM, without waiting."""
@@ -100,9 +83,3 @@ class Child:
             self.process.kill()
             self.process.wait()
         self._follower.look()
-
-
-def _how(code: int) -> str:
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"ended with code {code}"

@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Callable
 
 from landline.chassis.embedded.binaries import KINDS, Kind, is_kind
+from landline.chassis.embedded.console import say
 from landline.chassis.embedded.errors import CannotStart
 from landline.chassis.embedded.folder import Config, DataFolder
+from landline.chassis.embedded.patience import Patience, how
 from landline.chassis.embedded.postgres import Postgres
-from landline.chassis.embedded.process import Server, last_lines
 from landline.chassis.embedded.valkey import Valkey
 
 _SCHEMES = re.compile(r"^(postgresql|postgres|redis|rediss)://")
@@ -32,8 +33,8 @@ class RunningStores:
 
     def __init__(self, config: Config, folder: DataFolder) -> None:
         self._log_folder = folder.path / "logs"
-        self.servers: list[Server] = []
-        self._starters: list[Callable[[Callable[[], None]], None]] = []
+        self.servers: list[Postgres | Valkey] = []
+        self._patience: dict[str, Patience] = {}
         self.postgres_url = self._postgres(config, folder)
         self.redis_url = self._redis(config, folder)
 
@@ -48,7 +49,7 @@ class RunningStores:
             kind=_kind(chosen, folder),
             keep_fds=[folder.lock_fd],
         )
-        self._add(server, server.start)
+        self._add(server)
         return server.url()
 
     def _redis(self, config: Config, folder: DataFolder) -> str:
@@ -62,26 +63,31 @@ class RunningStores:
             kind=_kind(chosen, folder),
             keep_fds=[folder.lock_fd],
         )
-        self._add(server, server.start)
+        self._add(server)
         return server.url()
 
-    def _add(self, server: Server, start: Callable[[Callable[[], None]], None]) -> None:
+    def _add(self, server: Postgres | Valkey) -> None:
         self.servers.append(server)
-        self._starters.append(start)
+        self._patience[server.name] = Patience(server.name, server.log)
+
+    @property
+    def own_postgres(self) -> bool:
+        """Whether PostgreSQL is ours: nobody else changes it while we are away."""
+        return any(isinstance(server, Postgres) for server in self.servers)
 
     def start(self, tick: Callable[[], None]) -> None:
         """Start those that are ours. `tick` is called while waiting and may raise."""
-        for start in self._starters:
-            start(tick)
-
-    def look(self) -> None:
-        """CannotStart when one of ours has ended: everything stops with its last lines."""
         for server in self.servers:
-            if not server.running:
-                lines = last_lines(server.log)
-                raise CannotStart(
-                    f"{server.name} ended by itself; the last lines of {server.log}:\n{lines}", 1
-                )
+            server.start(tick)
+
+    def look(self, tick: Callable[[], None]) -> None:
+        """Start what has died again; CannotStart when it keeps dying. Services reconnect by themselves."""
+        for server in self.servers:
+            if not server.running and server.process is not None:
+                code = server.process.returncode
+                self._patience[server.name].note_death(code)
+                say(f"[{server.name}] {how(code)}; starting again")
+                server.start(tick)
 
     def stop(self) -> None:
         """Stop those that are ours."""

@@ -7,12 +7,9 @@ Standard library only: it lives as long as the run does and should cost next to 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -26,8 +23,11 @@ from landline.chassis.embedded.environment import Addresses, child_environment
 from landline.chassis.embedded.errors import CannotStart, Interrupted
 from landline.chassis.embedded.folder import Config, DataFolder
 from landline.chassis.embedded.logs import rotate
-from landline.chassis.embedded.process import free_port, guarded, last_lines
+from landline.chassis.embedded.prepared import Prepared
+from landline.chassis.embedded.process import free_port, last_lines
+from landline.chassis.embedded.public_port import listen, ready
 from landline.chassis.embedded.running_stores import RunningStores, first_config
+from landline.chassis.embedded.steps import run_step
 from landline.chassis.embedded.watch import StopWatch
 
 GRACE_S = 10.0
@@ -46,28 +46,6 @@ class Options:
     verbose: bool = False
     system_stores: bool = False
     stop_with_parent: bool = False
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The one public socket, held by the supervisor: connections wait while `web` restarts."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        raise CannotStart(_why_not(error, host, port)) from None
-    return listener
-
-
-def _why_not(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} is in use by another program: stop it, or choose another (make run PORT=8081)"
-    if error.errno == errno.EACCES:
-        return f"port {port} is reserved for root: choose one from 1024 to 65535 (make run PORT=8080)"
-    return f"cannot listen on {host}, port {port}: {error.strerror}"
 
 
 class Run:
@@ -111,6 +89,9 @@ class Run:
 
     def _migrate(self, folder: DataFolder, env: Mapping[str, str]) -> None:
         assert self.stores is not None
+        prepared = Prepared(folder.path) if self.stores.own_postgres else None
+        if prepared and prepared.is_current() and not os.environ.get("LANDLINE_SERVICES"):
+            return
         log = folder.path / "logs" / "migrate.log"
         command = [sys.executable, "-P", "-m", "landline.chassis.embedded.migrate"]
         code = run_step(command, {**env, "LANDLINE_PG_ADMIN_DSN": self.stores.postgres_url}, log, self.watch)
@@ -153,7 +134,7 @@ class Run:
     def look(self) -> None:
         """One round of looking after everything that runs."""
         assert self.stores is not None
-        self.stores.look()
+        self.stores.look(self.watch.check)
         for child in self.children:
             child.look()
 
@@ -173,47 +154,6 @@ class Run:
 def _to_print(config: Config, first: bool) -> str | None:
     """The generated admin password, on the first start only."""
     return config.admin_password if first and not os.environ.get("LANDLINE_ADMIN_PASSWORD") else None
-
-
-def run_step(
-    command: list[str], env: Mapping[str, str], log: Path, watch: StopWatch, output: Path | None = None
-) -> int:
-    """Run one short process to its end, logging to `log` (stdout to `output` if given); its exit code."""
-    with log.open("ab") as errors, (output or log).open("ab") as out:
-        process = subprocess.Popen(
-            guarded(command, signal.SIGKILL, folder=Path.cwd()),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=errors,
-            start_new_session=True,
-            env=dict(env),
-        )
-    try:
-        while process.poll() is None:
-            watch.wait(0.2)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    return process.returncode
-
-
-def ready(host: str, port: int, timeout_s: float = 3.0) -> tuple[int, str]:
-    """Status and body of GET /readyz; status 0 when nobody answers."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    try:
-        with socket.create_connection((host, port), timeout_s) as connection:
-            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            answer = b""
-            while part := connection.recv(65536):
-                answer += part
-    except OSError:
-        return 0, ""
-    head, _, body = answer.partition(b"\r\n\r\n")
-    words = head.split(b" ", 2)
-    return (int(words[1]) if len(words) > 2 and words[1].isdigit() else 0), body.decode(
-        "utf-8", "replace"
-    ).strip()
 
 
 def supervise(options: Options) -> int:

@@ -26,6 +26,7 @@ class StopWatch:
     def __init__(self, stop_with_parent: bool = False) -> None:
         self.stopping = False
         self._parent = os.getppid() if stop_with_parent else None
+        self._parent_caught = self._parent is not None and _catches_sigint(self._parent)
         self._reader, writer = socket.socketpair()
         self._writer = writer
         self._reader.setblocking(False)
@@ -58,10 +59,13 @@ class StopWatch:
     def _parent_stops(self) -> bool:
         if self._parent is None:
             return False
-        if os.getppid() != self._parent:
-            return True
-        with contextlib.suppress(OSError, StopIteration, ValueError):
-            status = Path(f"/proc/{self._parent}/status").read_text()
-            caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
-            return not int(caught.split()[1], 16) & 1 << (signal.SIGINT - 1)
-        return False
+        return os.getppid() != self._parent or (self._parent_caught and not _catches_sigint(self._parent))
+
+
+def _catches_sigint(pid: int) -> bool:
+    """Whether a process has a handler for SIGINT; yes when that cannot be read."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) & 1 << (signal.SIGINT - 1))
+    return True

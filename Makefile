@@ -1,0 +1,64 @@
+# What people and CI call. `make help` explains. The environment makes itself (deploy/bootstrap).
+# Paths are relative to this file's folder, so a checkout may live anywhere, spaces included.
+
+PORT ?= 8080
+DATA ?= ./data
+DEMO ?= 1
+VENV ?= .venv
+ARGS ?=
+# By the environment, not by text: a DATA with spaces or quotes arrives as it is.
+export PORT DATA DEMO VENV
+
+python = "$$VENV/bin/python"
+sources = shared services tests deploy
+
+.DEFAULT_GOAL := help
+.PHONY: help env run demo test lint format types imports check lock bench clean
+
+help: ## this list
+	@echo "Landline: make TARGET [VARIABLE=value ...]"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@echo "Variables: PORT ($(PORT)), DATA ($(DATA)), DEMO (1; 0: no demo brand), ARGS (passed on), VENV, PYTHON"
+
+env: ## make or update the environment; the other targets do it by themselves
+	@deploy/bootstrap
+
+run: env ## the whole platform in the foreground, on PORT, with its data in DATA; Ctrl-C stops it
+	@[ "$$DEMO" = 0 ] && demo=--no-demo || demo=--demo; \
+	exec $(python) -P -m landline.chassis.embedded.cli run --stop-with-parent --port "$$PORT" --data "$$DATA" $$demo $(ARGS)
+
+demo: env ## play a minute of traffic against a running `make run` (same PORT)
+	@exec $(python) deploy/demo/play.py --url "http://127.0.0.1:$$PORT" --data "$$DATA" $(ARGS)
+
+test: env ## all tests; ARGS="tests/unit -k money" picks
+	@$(python) -m pytest $(ARGS)
+
+lint: env ## style and formatting, changes nothing
+	@$(python) -m ruff check $(sources)
+	@$(python) -m ruff format --check $(sources)
+
+format: env ## mend what lint can mend by itself
+	@$(python) -m ruff check --fix $(sources)
+	@$(python) -m ruff format $(sources)
+
+types: env ## mypy, strict
+	@$(python) -m mypy shared/src services/*/src tests
+
+imports: env ## who may import whom
+	@"$$VENV/bin/lint-imports"
+
+check: lint types imports test ## everything CI asks first
+
+lock: env ## resolve the dependencies anew into requirements.lock (hashes, no hosts, no paths)
+	@uv=$$(command -v uv || echo "$$VENV/bin/uv"); \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --no-emit-package landline --no-emit-package landline-provisioning --no-emit-package landline-call-control \
+	  --no-emit-package landline-billing --no-emit-package landline-notifier --output-file requirements.lock
+
+bench: env ## admissions per second and their latency, into build/bench.json
+	@$(python) -m tests.bench.admission $(ARGS)
+
+clean: ## remove the environment and caches; never the data
+	rm -rf "$$VENV" build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
