@@ -1,0 +1,76 @@
+"""What provisioning's composition root needs of accounts: start, background work."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from landline.chassis.logging import get_logger
+from landline.chassis.postgres import Database, Scope
+from landline.chassis.secrets import Keyring
+from landline.chassis.settings import Settings
+from landline.chassis.streams import AnyRedis
+from landline.chassis.surroundings import is_surroundings
+from landline.kernel.ids import uuid7
+from sqlalchemy import text
+
+from provisioning.accounts import sessions, throttle
+from provisioning.accounts.login import Accounts
+from provisioning.accounts.passwords import Passwords
+from provisioning.accounts.second_factor import SecondFactor
+from provisioning.accounts.signing_keys import SigningKeys
+
+FIRST_ADMIN = "admin"
+PURGE_EVERY_S = 3600.0
+
+log = get_logger(__name__)
+
+_EXISTS = text("select 1 from admins where lower(username) = :username")
+_FIRST = text(
+    "insert into admins (id, version, created_at, updated_at, username, name, active, restricted,"
+    " can_impersonate, rights, password_hash)"
+    " values (:id, 1, now(), now(), :username, 'Platform operator', true, false, true, '{}', :hash)"
+    " on conflict do nothing"
+)
+
+
+async def open_accounts(settings: Settings, db: Database, redis: AnyRedis) -> Accounts:
+    """At the start of a web process: a signing key, the first admin, the use cases. Idempotent."""
+    keyring = Keyring.of(settings)
+    keys, passwords = SigningKeys(db, redis, keyring), Passwords()
+    await keys.ensure()
+    await bootstrap_admin(settings, db, passwords)
+    return Accounts(settings, db, keys, passwords, SecondFactor(db, keyring))
+
+
+async def bootstrap_admin(settings: Settings, db: Database, passwords: Passwords) -> None:
+    """The first platform admin, with LANDLINE_ADMIN_PASSWORD; one that exists keeps its own password."""
+    given = settings.admin_password.get_secret_value()
+    async with db.transaction(Scope.system()) as tx:
+        if await tx.scalar(_EXISTS, {"username": FIRST_ADMIN}):
+            return
+    if not given:
+        log.warning("there is no admin yet: set LANDLINE_ADMIN_PASSWORD and restart")
+        return
+    values = {"id": uuid7(), "username": FIRST_ADMIN, "hash": await passwords.hash(given)}
+    async with db.transaction(Scope.system()) as tx:
+        await tx.execute(_FIRST, values)
+
+
+async def accounts_work(settings: Settings, db: Database, redis: AnyRedis, stop: asyncio.Event) -> None:
+    """Background work: keep signing keys fresh and published; forget old sessions and attempts."""
+    keys = SigningKeys(db, redis, Keyring.of(settings))
+    await asyncio.gather(keys.keep(stop), _purge(db, stop))
+
+
+async def _purge(db: Database, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            async with db.transaction(Scope.system()) as tx:
+                await sessions.purge(tx)
+                await throttle.purge(tx)
+        except Exception as error:
+            if not is_surroundings(error):
+                raise
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PURGE_EVERY_S)

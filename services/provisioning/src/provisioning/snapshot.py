@@ -1,0 +1,104 @@
+"""The whole configuration as one stream of lines: how a reader that starts cold, or rebuilds, catches up.
+
+First the position of the `config` stream from before the database snapshot, then every row as it is
+published, then a closing line. A reader applies the rows, then the stream from that position on: what
+happened in between comes twice, and the entity's version decides. Nothing can fall between: an event that
+was published before the position was committed before the snapshot began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import StreamingResponse
+from landline.chassis.auth import only_system
+from landline.chassis.postgres import Database
+from landline.chassis.resources import Registry, Resource, changed_event, owners
+from landline.chassis.streams import AnyRedis
+from landline.contracts import streams
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ROWS_PER_FETCH = 500
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def snapshot_router(registry: Registry) -> APIRouter:
+    """`GET /internal/snapshot`, for services only. Needs `app.state.db` and `app.state.redis`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/internal/snapshot", dependencies=[Depends(only_system)])
+    async def get_snapshot(request: Request) -> StreamingResponse:
+        lines = snapshot(registry, request.app.state.db, request.app.state.redis)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    return router
+
+
+async def snapshot(registry: Registry, db: Database, redis: AnyRedis) -> AsyncIterator[bytes]:
+    """The lines: `{"position"}`, rows, `{"complete": true, "rows": n}`. No closing line: it was cut short."""
+    yield _line({"position": await last_config_id(redis)})
+    count = 0
+    async with _one_moment(db) as tx:
+        for resource in published(registry):
+            async for block, rows in _blocks(tx, resource):
+                count += rows
+                yield block
+    yield _line({"complete": True, "rows": count})
+
+
+@asynccontextmanager
+async def _one_moment(db: Database) -> AsyncIterator[AsyncConnection]:
+    """A read-only transaction in system scope that sees one moment of the database, however long it reads.
+
+    `Database.transaction` sets the scope by a query, after which the isolation level can't change any more;
+    so it is chosen on the connection here. Read-only: it takes no xid and holds back no outbox.
+    """
+    async with db.engine.connect() as conn:
+        await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with conn.begin():
+            await conn.execute(text("select set_config('landline.level', 'system', true)"))
+            yield conn
+
+
+def published(registry: Registry) -> list[Resource]:
+    """The resources whose changes travel on the config stream, in the order of their declaration."""
+    return [resource for resource in registry.resources if resource.stream == streams.CONFIG]
+
+
+async def last_config_id(redis: AnyRedis) -> str:
+    """The newest entry of the config stream; `0-0` when there is none."""
+    newest = await redis.xrevrange(streams.CONFIG, count=1)
+    if not newest:
+        return "0-0"
+    entry_id = newest[0][0]
+    return entry_id.decode() if isinstance(entry_id, bytes) else str(entry_id)
+
+
+async def _blocks(tx: AsyncConnection, resource: Resource) -> AsyncIterator[tuple[bytes, int]]:
+    """Rows by a server-side cursor, some hundred per network write: memory stays flat at any size."""
+    result = await tx.stream(select(resource.table))
+    async for part in result.mappings().partitions(ROWS_PER_FETCH):
+        lines = [_line(_row(resource, dict(row))) for row in part]
+        yield b"".join(lines), len(lines)
+
+
+def _row(resource: Resource, row: dict[str, Any]) -> dict[str, Any]:
+    event, (brand_id, client_id) = changed_event(resource, row), owners(resource, row)
+    return {
+        "entity": event.entity,
+        "entity_id": event.entity_id,
+        "entity_version": event.entity_version,
+        "brand_id": None if brand_id is None else str(brand_id),
+        "client_id": None if client_id is None else str(client_id),
+        "data": event.data,
+    }
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return _encode(content) + b"\n"
