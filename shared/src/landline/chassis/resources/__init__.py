@@ -4,11 +4,20 @@ See docs/decisions/0006-resource-kit.md for a declaration of twenty lines. Read 
 (what can be said), writing (create, change, delete), listing (filters, paging), wire (JSON), routes (HTTP).
 """
 
-from landline.chassis.resources.declaration import Actor, Change, Hook, Reference, Resource, Rights, Row
+from landline.chassis.resources.declaration import (
+    Actor,
+    Change,
+    Hook,
+    Reference,
+    Registry,
+    Resource,
+    Rights,
+    Row,
+)
 from landline.chassis.resources.field_types import ApiModel, Micros, MoneyText
 from landline.chassis.resources.routes import actor_of, check_texts, resource_router
 from landline.chassis.resources.tables import owned_by_brand, owned_by_client, row_columns
-from landline.chassis.resources.writing import Registry, changed_event, create, delete, fetch, owners, update
+from landline.chassis.resources.writing import changed_event, create, delete, fetch, owners, update
 
 __all__ = [
     "Actor",

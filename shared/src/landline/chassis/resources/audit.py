@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landline.chassis.logging import MASK
-from landline.chassis.resources.declaration import Actor
+from landline.chassis.resources.declaration import Actor, Resource, Rights
+from landline.chassis.resources.field_types import ApiModel
 from landline.kernel.clock import utc
 from landline.kernel.ids import uuid7
 
@@ -76,6 +76,47 @@ def masked(before: Any, after: Any) -> dict[str, Any]:
     return {"before": None if before is None else MASK, "after": None if after is None else MASK}
 
 
-def size(changes: Changes) -> int:
-    """Bytes of an entry's changes as JSON."""
-    return len(json.dumps(changes))
+class AuditEntry(ApiModel):
+    """What an entry shows besides its id and moment."""
+
+    brand_id: UUID | None
+    client_id: UUID | None
+    request_id: str
+    admin_id: str | None
+    username: str
+    level: str
+    impersonator_id: str | None
+    resource: str
+    entity_id: str
+    action: str
+    changes: dict[str, Any]
+    reason: str | None
+    address: str | None
+
+
+class _NoFields(ApiModel):
+    """Nothing of it can be written."""
+
+
+AUDIT_RESOURCE = Resource(
+    name="audit-log",
+    entity="audit_entry",
+    table=AUDIT_LOG,
+    fields=_NoFields,
+    read_only=AuditEntry,
+    tenancy="brand",
+    client_column="client_id",
+    rights=Rights(platform="r", brand="r", client=""),
+    filters=(
+        "admin_id",
+        "username",
+        "level",
+        "impersonator_id",
+        "resource",
+        "entity_id",
+        "action",
+        "request_id",
+    ),
+    default_sort="-created_at",
+    about="Every write: who, for whom, what changed, from where and why.",
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,17 +36,24 @@ class Rights:
 class Reference:
     """A field holds the id of a row elsewhere: it must exist in the same brand, else 422 naming the field.
 
-    table: its name; it must be declared on the same MetaData, so that resources can name each other.
+    table: of the same MetaData; by its name where two resources refer to each other.
     same_client: it must also belong to the same client. shared: rows without a brand may be referenced too.
     holds_back: the referenced row can't be deleted while this one needs it (409 lists who does).
+    cascade: this row is part of the referenced one and goes with it, with its own audit entry and event.
     """
 
-    table: str
+    table: str | Table
     label: str
     key: str = "id"
     same_client: bool = False
     shared: bool = False
     holds_back: bool = True
+    cascade: bool = False
+
+    @property
+    def table_name(self) -> str:
+        """The referenced table, by name."""
+        return self.table if isinstance(self.table, str) else self.table.name
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,7 @@ class Change:
     """
 
     tx: AsyncConnection
+    registry: Registry
     actor: Actor
     resource: Resource
     action: Action
@@ -105,7 +113,7 @@ class Change:
 Hook = Callable[[Change], Awaitable[None]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Resource:
     """One kind of thing: its address, table, fields, rights, filters and rules.
 
@@ -167,8 +175,9 @@ class Resource:
     def shown(self) -> list[str]:
         """The fields of an answer, in their order."""
         own = [n for n in (*self.fields.model_fields, *self._extra()) if n not in self.write_only]
-        ends = ["id", *(n for n in ("brand_id", "client_id") if n in self.table.c and n not in own)]
-        return [*ends, *own, "version", "created_at", "updated_at"]
+        starts = [n for n in ("id", "brand_id", "client_id") if n in self.table.c and n not in own]
+        ends = [n for n in ("version", "created_at", "updated_at") if n in self.table.c]
+        return [*starts, *own, *ends]
 
     def _extra(self) -> list[str]:
         return list(self.read_only.model_fields) if self.read_only else []
@@ -176,3 +185,31 @@ class Resource:
     def hidden(self, principal: Principal) -> frozenset[str]:
         """The fields that this caller never sees, nor filters or sorts by."""
         return self.hidden_from_client if principal.level == "client" else frozenset()
+
+
+@dataclass(frozen=True)
+class Need:
+    """Rows of `resource` that refer to a row by their field `column`."""
+
+    resource: Resource
+    column: str
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The resources of one service: who publishes (`producer`, the service's name), and who needs whom."""
+
+    producer: str
+    resources: tuple[Resource, ...]
+
+    def named(self, name: str) -> Resource:
+        """A resource by its name in addresses."""
+        return next(resource for resource in self.resources if resource.name == name)
+
+    def needs(self, table: str) -> Iterator[Need]:
+        """Everything that may refer to a row of a table."""
+        for resource in self.resources:
+            for name, reference in resource.references.items():
+                if reference.table_name == table and name in resource.table.c:
+                    yield Need(resource, name, reference)

@@ -79,6 +79,12 @@ def filterable(resource: Resource) -> list[str]:
     return [*dict.fromkeys([*(n for n in _ALWAYS if n in resource.table.c), *resource.filters])]
 
 
+def sortable(resource: Resource) -> list[str]:
+    """The fields a list can be sorted by; none of them may be null, or the cursor would lose rows."""
+    ends = (n for n in ("created_at", "updated_at", "id") if n in resource.table.c)
+    return [*dict.fromkeys([*resource.sorts, *ends])]
+
+
 def operations(column: Column[Any]) -> tuple[str, ...]:
     """What can be asked of a column, besides equality: suffixes `__<op>`."""
     null = ("isnull",) if column.nullable else ()
@@ -154,7 +160,7 @@ class _Parser:
         return int(value)
 
     def _sorts(self, value: str) -> list[Sort]:
-        allowed = {*self.resource.sorts, "id", "created_at", "updated_at"} - self.hidden
+        allowed = set(sortable(self.resource)) - self.hidden
         sorts: list[Sort] = []
         for part in value.split(",")[:5]:
             name = part.removeprefix("-")

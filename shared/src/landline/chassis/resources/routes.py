@@ -17,8 +17,8 @@ from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, responses
 from landline.chassis.resources import listing, wire, writing
-from landline.chassis.resources.declaration import Actor, Resource, Row
-from landline.chassis.resources.writing import Registry, etag
+from landline.chassis.resources.declaration import Actor, Registry, Resource, Row
+from landline.chassis.resources.writing import etag
 from landline.chassis.settings import Settings
 
 CSV_ROWS_PER_READ = 1000
@@ -261,7 +261,7 @@ _SHAPES = {"gte": "at least", "gt": "more than", "lte": "at most", "lt": "less t
 def _list_parameters(resource: Resource) -> list[dict[str, Any]]:
     """The query parameters of a list, for OpenAPI; they are parsed by `listing`."""
     text = {"type": "string"}
-    sorts = ", ".join(dict.fromkeys([*resource.sorts, "id", "created_at", "updated_at"]))
+    sorts = ", ".join(listing.sortable(resource))
     found = [
         _parameter(
             "limit", {"type": "integer", "minimum": 1, "maximum": listing.MOST_ROWS, "default": 50}, ""

@@ -108,12 +108,14 @@ def _owner_fields(tenancy: str, has_client_field: bool) -> dict[str, Any]:
     return owner | ({"client_id": client} if tenancy == "client" and not has_client_field else {})
 
 
+@cache
 def create_schema(resource: Resource) -> type[ApiModel]:
     """What POST takes: the writable fields, and whose it shall be."""
     owner = _owner_fields(resource.tenancy, "client_id" in resource.fields.model_fields)
     return create_model(f"{_title(resource)}Create", __base__=resource.fields, **owner)
 
 
+@cache
 def patch_schema(resource: Resource) -> type[ApiModel]:
     """What PATCH takes: any of the fields that may change."""
     # A default factory keeps "default: null" out of OpenAPI: an absent field is not a null one.
@@ -125,6 +127,7 @@ def patch_schema(resource: Resource) -> type[ApiModel]:
     return create_model(f"{_title(resource)}Patch", __base__=ApiModel, **fields)
 
 
+@cache
 def read_schema(resource: Resource) -> type[BaseModel]:
     """What answers hold. Fields that a client does not see are optional."""
     known = {

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import ARRAY, RowMapping, func, select
+from sqlalchemy import ARRAY, RowMapping, Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,7 +28,16 @@ from landline.chassis.problems import (
     field_errors,
 )
 from landline.chassis.resources import audit
-from landline.chassis.resources.declaration import Actor, Change, Hook, Reference, Resource, Row
+from landline.chassis.resources.declaration import (
+    Actor,
+    Change,
+    Hook,
+    Need,
+    Reference,
+    Registry,
+    Resource,
+    Row,
+)
 from landline.chassis.resources.field_types import ApiModel
 from landline.chassis.resources.listing import in_scope
 from landline.chassis.resources.wire import field_value, patched, to_columns, to_wire
@@ -37,29 +45,6 @@ from landline.contracts.envelope import seal
 from landline.contracts.provisioning.events import EntityChanged
 from landline.kernel.clock import utc
 from landline.kernel.ids import uuid7
-
-
-@dataclass(frozen=True)
-class Need:
-    """Rows of `resource` that hold a row back by their field `column`."""
-
-    resource: Resource
-    column: str
-
-
-@dataclass(frozen=True)
-class Registry:
-    """The resources of one service: who publishes (`producer`), and who needs whom."""
-
-    producer: str
-    resources: tuple[Resource, ...]
-
-    def needs(self, table: str) -> Iterable[Need]:
-        """Everything that may hold back a row of a table."""
-        for resource in self.resources:
-            for name, reference in resource.references.items():
-                if reference.table == table and reference.holds_back and name in resource.table.c:
-                    yield Need(resource, name)
 
 
 async def fetch(
@@ -81,7 +66,7 @@ async def create(
     new = {**to_columns(resource, given), "id": uuid7(actor.now_ms), "version": 1}
     new["created_at"] = new["updated_at"] = utc(actor.now_ms)
     sent = frozenset(given.model_fields_set)
-    change = Change(tx, actor, resource, "c", None, new, given, sent)
+    change = Change(tx, registry, actor, resource, "c", None, new, given, sent)
     await _place(change)
     _check_editable(change, sent - {"brand_id", "client_id"})
     await _check(change)
@@ -101,10 +86,11 @@ async def update(
     patch: Row,
     if_match: str | None = None,
     without: Collection[Hook] = (),
+    also: Collection[Hook] = (),
 ) -> tuple[Row, Row]:
     """Apply a JSON merge patch: (row, fields revealed once). A patch that changes nothing writes nothing.
 
-    `without`: rules left out, for a use case that is the allowed way round them.
+    `without`: rules left out, for a use case that is the allowed way round them; `also`: rules of its own.
     """
     resource.require(actor.principal, "u")
     old = await fetch(tx, resource, actor.principal, row_id, lock=True)
@@ -115,10 +101,18 @@ async def update(
     except ValidationError as error:
         raise InvalidInput(field_errors(error.errors())) from None
     change = Change(
-        tx, actor, resource, "u", old, {**old, **to_columns(resource, given)}, given, frozenset(patch)
+        tx,
+        registry,
+        actor,
+        resource,
+        "u",
+        old,
+        {**old, **to_columns(resource, given)},
+        given,
+        frozenset(patch),
     )
     _check_editable(change, {n for n in patch if _touches(change, n)})
-    await _check(change, without)
+    await _check(change, without, also)
     changed = {key: value for key, value in change.new.items() if value != old[key]}
     if not changed:
         return old, change.reveal
@@ -142,23 +136,23 @@ async def delete(
     old = await fetch(tx, resource, actor.principal, row_id, lock=True)
     _check_version(old, if_match)
     _check_owned(resource, actor, old)
-    change = Change(tx, actor, resource, "d", old, dict(old))
+    change = Change(tx, registry, actor, resource, "d", old, dict(old))
     for rule in resource.rules:
         await rule(change)
     if change.errors:
         raise InvalidInput(change.errors)
-    await _check_unneeded(tx, registry, resource, row_id)
+    await _clear_needs(tx, registry, resource, actor, row_id)
     with _constraints(resource, deleting=True):
         await tx.execute(resource.table.delete().where(resource.table.c.id == row_id))
     await _written(registry, change, {**old, "version": old["version"] + 1})
 
 
-async def _check(change: Change, without: Collection[Hook] = ()) -> None:
+async def _check(change: Change, without: Collection[Hook] = (), also: Collection[Hook] = ()) -> None:
     """References and rules; everything that is wrong is answered together."""
     for name, reference in change.resource.references.items():
         await _check_reference(change, name, reference)
     if not change.errors:
-        for rule in change.resource.rules:
+        for rule in (*change.resource.rules, *also):
             if rule not in without:
                 await rule(change)
     if change.errors:
@@ -176,7 +170,7 @@ async def _place(change: Change) -> None:
     new["brand_id"] = UUID(principal.brand_id) if principal.brand_id else given_brand
     if new["brand_id"] is None and new.get(resource.parent):
         parent = resource.references[resource.parent]
-        row = await change.find(parent.table, new[resource.parent], parent.key)
+        row = await change.find(parent.table_name, new[resource.parent], parent.key)
         new["brand_id"] = row["brand_id"] if row else None
     _check_place(change, given_brand, given_client)
 
@@ -204,7 +198,7 @@ async def _check_reference(change: Change, name: str, reference: Reference) -> N
     if value is None or not change.differs(column.key if column is not None else name):
         return
     for one in value if isinstance(value, list) else [value]:
-        row = await change.find(reference.table, one, reference.key)
+        row = await change.find(reference.table_name, one, reference.key)
         if row is None or not _fits(row, reference, change.new):
             change.refuse(name, "not_found", f"no such {reference.label}")
 
@@ -249,23 +243,39 @@ def _check_version(row: Row, if_match: str | None) -> None:
 
 def etag(row: Row) -> str:
     """The entity tag of a row: its version."""
-    return f'"{row["version"]}"'
+    return f'"{row.get("version", 1)}"'
 
 
-async def _check_unneeded(tx: AsyncConnection, registry: Registry, resource: Resource, row_id: UUID) -> None:
+async def _clear_needs(
+    tx: AsyncConnection, registry: Registry, resource: Resource, actor: Actor, row_id: UUID
+) -> None:
+    """Delete what is part of the row; Conflict lists what else still needs it, and nothing is deleted."""
     found = []
     for need in registry.needs(resource.table.name):
-        table, column = need.resource.table, need.resource.table.c[need.column]
-        hit: Any = column.any(row_id) if isinstance(column.type, ARRAY) else column == row_id
-        rows = (await tx.execute(select(table.c.id, func.count().over()).where(hit).limit(5))).all()
-        if rows:
-            ids = [str(r[0]) for r in rows]
-            found.append(
-                {"resource": need.resource.name, "field": need.column, "count": rows[0][1], "ids": ids}
-            )
+        if need.reference.holds_back and not need.reference.cascade:
+            rows = (await tx.execute(_needing(need, row_id, func.count().over()).limit(5))).all()
+            if rows:
+                ids = [str(r[0]) for r in rows]
+                entry = {
+                    "resource": need.resource.name,
+                    "field": need.column,
+                    "count": rows[0][1],
+                    "ids": ids,
+                }
+                found.append(entry)
     if found:
         names = ", ".join(f"{f['count']} {f['resource']}" for f in found)
         raise Conflict("still_needed", f"still needed by {names}", extra={"needed_by": found})
+    for need in registry.needs(resource.table.name):
+        if need.reference.cascade:
+            for part in (await tx.execute(_needing(need, row_id))).scalars().all():
+                await delete(tx, registry, need.resource, actor, part)
+
+
+def _needing(need: Need, row_id: UUID, *more: Any) -> Select[Any]:
+    table, column = need.resource.table, need.resource.table.c[need.column]
+    hit: Any = column.any(row_id) if isinstance(column.type, ARRAY) else column == row_id
+    return select(table.c.id, *more).where(hit)
 
 
 @contextmanager
