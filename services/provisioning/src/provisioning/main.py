@@ -1,1 +1,126 @@
-"""Composition root of provisioning (being built)."""
+"""Composition root of provisioning: its HTTP app, its background work, its command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from landline.chassis import health, idempotency
+from landline.chassis.auth import TokenVerifier
+from landline.chassis.http_app import build_app
+from landline.chassis.logging import configure
+from landline.chassis.migrations import migrate as migrate_schema
+from landline.chassis.outbox import run_outbox
+from landline.chassis.postgres import Database
+from landline.chassis.redis import connect
+from landline.chassis.resources import Registry, resource_router
+from landline.chassis.service import Service
+from landline.chassis.settings import Settings
+
+from provisioning.accounts.admins import ADMINS
+from provisioning.accounts.routes import router as auth_router
+from provisioning.accounts.wiring import accounts_work, open_accounts
+from provisioning.api import lists
+from provisioning.api.ddis import unlink_router
+from provisioning.api.resources import REGISTRY as RESOURCES
+from provisioning.api.transformations import try_router
+from provisioning.snapshot import snapshot_router
+
+REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS))
+"""Everything provisioning keeps; the snapshot and the demo use it too."""
+
+
+def routers() -> list[APIRouter]:
+    """All of the API; addresses with a fixed word come before those with an id."""
+    special = [auth_router, lists.router, unlink_router(REGISTRY), try_router(), snapshot_router(REGISTRY)]
+    return [*special, *(resource_router(REGISTRY, resource) for resource in REGISTRY.resources)]
+
+
+def app(settings: Settings) -> FastAPI:
+    """The HTTP side: resources, login, the snapshot for other services."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        db, redis = Database(settings, "provisioning"), await connect(settings)
+        await db.open()
+        verifier, stop = TokenVerifier(settings, redis), asyncio.Event()
+        app.state.db, app.state.redis, app.state.verifier = db, redis, verifier
+        app.state.accounts = await open_accounts(settings, db, redis)
+
+        async def readiness() -> dict[str, str | None]:
+            found = await health.check_all({"postgres": db.ping, "redis": redis.ping})
+            return {**found, "sessions": verifier.missing()}
+
+        app.state.readiness = readiness
+        tail = asyncio.create_task(verifier.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await tail
+            await redis.aclose()
+            await db.close()
+
+    about = "Who exists on the platform and how they are configured."
+    return build_app("provisioning", settings, routers(), lifespan, description=about)
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """The outbox's publisher, signing keys, and the removal of what has expired, until told to stop."""
+    db, redis = Database(settings, "provisioning", pool_size=4), await connect(settings)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(run_outbox(db, redis, stop))
+            tasks.create_task(idempotency.purge(db, stop))
+            tasks.create_task(accounts_work(settings, db, redis, stop))
+    finally:
+        await redis.aclose()
+        await db.close()
+
+
+service = Service("provisioning", "provisioning", app, work)
+cli = typer.Typer(no_args_is_help=True, help="Who exists and how they are configured.", add_completion=False)
+
+
+@cli.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="default: LANDLINE_PORT")] = None,
+    host: Annotated[str | None, typer.Option(help="default: LANDLINE_HOST")] = None,
+) -> None:
+    """Answer HTTP."""
+    settings = Settings()
+    configure(settings.log_level, "provisioning")
+    uvicorn.run(app(settings), host=host or settings.host, port=port or settings.port, log_config=None)
+
+
+@cli.command()
+def consume() -> None:
+    """Do the background work."""
+    settings = Settings()
+    configure(settings.log_level, "provisioning")
+    asyncio.run(_until_signalled(settings))
+
+
+async def _until_signalled(settings: Settings) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the schema up to date, as landline_owner."""
+    settings = Settings()
+    configure(settings.log_level, "provisioning")
+    migrate_schema(settings, service)
+
+
+if __name__ == "__main__":
+    cli()

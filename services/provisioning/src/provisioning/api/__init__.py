@@ -1,0 +1,1 @@
+"""The REST resources of provisioning: one file each, all listed in `registry`."""

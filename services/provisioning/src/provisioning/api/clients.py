@@ -1,0 +1,172 @@
+"""Residential clients: all fields of domain section 2, with the rules that depend on their brand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from landline.chassis.resources import (
+    ApiModel,
+    Change,
+    Micros,
+    MoneyText,
+    Reference,
+    Resource,
+    Rights,
+    owned_by_brand,
+)
+from landline.chassis.resources.field_types import (
+    Country,
+    Currency,
+    Email,
+    Language,
+    Name,
+    Timezone,
+    unique_items,
+)
+from landline.contracts import streams
+from pydantic import AfterValidator, Field
+from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+from provisioning.api.field_types import InvoiceData, MaxCalls, MaxCallSeconds
+from provisioning.api.schema import METADATA
+from provisioning.domain.client_rules import client_refusals
+
+TABLE = Table(
+    "clients",
+    METADATA,
+    *owned_by_brand(),
+    Column("name", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("billing_method", Text, nullable=False),
+    Column("features", ARRAY(Text), nullable=False),
+    Column("language", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("transformation_set_id", Uuid),
+    Column("max_calls", Integer, nullable=False),
+    Column("max_call_s", Integer),
+    Column("ip_filter", Boolean, nullable=False),
+    Column("geoip_countries", ARRAY(Text), nullable=False),
+    Column("max_daily_usage_micros", Micros),
+    Column("daily_usage_alerts", ARRAY(SmallInteger), nullable=False),
+    Column("daily_usage_emails", ARRAY(Text), nullable=False),
+    Column("client_spend_cap_micros", Micros),
+    Column("credit_limit_micros", Micros),
+    Column("invoice_data", JSONB, nullable=False),
+    Column("show_billing_details", Boolean, nullable=False),
+    Column("outgoing_ddi_id", Uuid),
+    Column("withhold_number", Boolean, nullable=False),
+    Column("allow_recording_removal", Boolean, nullable=False),
+    Column("outage_policy", Text, nullable=False),
+    Column("distribution", Text, nullable=False),
+    Column("media_relay_set", Text, nullable=False),
+    Column("application_server", Text, nullable=False),
+)
+
+DailyMoney = Annotated[int, MoneyText(decimals=2, least="0", most="999999.99")]
+Percent = Annotated[int, Field(ge=1, le=100)]
+ClientFeature = Literal["faxes", "recordings", "voicemail"]
+_DEFAULTS_OF_BRAND = ("language", "country", "timezone", "currency")
+
+
+class ClientFields(ApiModel):
+    """What can be written of a client. Language, country, timezone and currency default to the brand's."""
+
+    name: Name
+    enabled: bool = True
+    billing_method: Literal["postpaid", "prepaid", "pseudoprepaid", "none"] = "postpaid"
+    features: Annotated[list[ClientFeature], Field(max_length=3), AfterValidator(unique_items)] = []
+    language: Language | None = None
+    country: Country | None = None
+    timezone: Timezone | None = None
+    currency: Currency | None = None
+    transformation_set_id: UUID | None = None
+    max_calls: MaxCalls = Field(0, description="calls in and out together, 0 = unlimited")
+    max_call_s: MaxCallSeconds | None = None
+    ip_filter: bool = False
+    geoip_countries: Annotated[list[Country], Field(max_length=250), AfterValidator(unique_items)] = []
+    max_daily_usage: DailyMoney | None = Field(None, description="per local day; null = no limit")
+    daily_usage_alerts: Annotated[list[Percent], Field(max_length=10), AfterValidator(unique_items)] = [
+        80,
+        100,
+    ]
+    daily_usage_emails: Annotated[list[Email], Field(max_length=20), AfterValidator(unique_items)] = []
+    client_spend_cap: DailyMoney | None = Field(None, description="the client's own, lower daily limit")
+    credit_limit: Annotated[int, MoneyText(decimals=2)] | None = Field(
+        None, description="postpaid; null = none"
+    )
+    invoice_data: InvoiceData = InvoiceData()
+    show_billing_details: bool = False
+    outgoing_ddi_id: UUID | None = None
+    withhold_number: bool = False
+    allow_recording_removal: bool = True
+    outage_policy: Literal["deny", "domestic", "allow"] = "deny"
+    distribution: Literal["hash", "round-robin", "static"] = "hash"
+    media_relay_set: Name = "default"
+    application_server: Name = "default"
+
+
+async def _default_to_brand(change: Change) -> None:
+    brand = await change.find("brands", change.new["brand_id"])
+    if brand is None:
+        change.refuse("brand_id", "not_found", "no such brand")
+        return
+    for column in _DEFAULTS_OF_BRAND:
+        change.new[column] = change.new[column] or brand[column]
+    if change.action == "c" and "billing_method" not in change.sent and "billing" not in brand["features"]:
+        change.new["billing_method"] = "none"
+    change.new["daily_usage_alerts"] = sorted(change.new["daily_usage_alerts"])
+    for refusal in client_refusals(change.new, dict(brand)):
+        change.refuse(*refusal)
+
+
+async def _keep_currency(change: Change) -> None:
+    """Its ledger counts in it from the first posting on; whether there is one only billing knows."""
+    if change.action == "u" and change.differs("currency"):
+        change.refuse("currency", "currency_frozen", "the currency is chosen once, at creation")
+
+
+async def _not_when_deleting(change: Change) -> None:
+    if change.action != "d":
+        await _default_to_brand(change)
+
+
+CLIENTS = Resource(
+    name="clients",
+    entity="client",
+    table=TABLE,
+    fields=ClientFields,
+    tenancy="brand",
+    client_column="id",
+    rights=Rights(platform="crud", brand="crud", client="ru"),
+    client_edits=frozenset({"daily_usage_emails", "client_spend_cap", "outgoing_ddi_id", "withhold_number"}),
+    platform_edits=frozenset({"distribution", "media_relay_set", "application_server"}),
+    hidden_from_client=frozenset({"distribution", "media_relay_set", "application_server"}),
+    filters=(
+        "name",
+        "enabled",
+        "billing_method",
+        "features",
+        "country",
+        "currency",
+        "timezone",
+        "language",
+        "ip_filter",
+        "max_calls",
+        "max_daily_usage",
+        "transformation_set_id",
+    ),
+    sorts=("name", "max_calls"),
+    references={
+        "brand_id": Reference("brands", "brand"),
+        "transformation_set_id": Reference("transformation_sets", "transformation set", shared=True),
+        "outgoing_ddi_id": Reference("ddis", "DDI of this client", same_client=True),
+    },
+    unique={"clients_brand_id_name_key": "name"},
+    rules=(_not_when_deleting, _keep_currency),
+    stream=streams.CONFIG,
+    about="Residential clients. The brand writes; a client reads itself and edits a few fields.",
+)

@@ -1,0 +1,183 @@
+"""DDIs: numbers of a brand, given to clients. A number moves only by unlink (domain section 2)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import phonenumbers
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from landline.chassis.auth import Caller
+from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.postgres import Database, Scope
+from landline.chassis.problems import Conflict, responses
+from landline.chassis.resources import (
+    ApiModel,
+    Change,
+    Reference,
+    Registry,
+    Resource,
+    Rights,
+    actor_of,
+    owned_by_brand,
+    update,
+    wire,
+)
+from landline.chassis.resources.field_types import Country, Description, E164Number, Language, Line
+from landline.chassis.resources.writing import etag
+from landline.contracts import streams
+from pydantic import Field
+from sqlalchemy import Column, Table, Text, Uuid, select
+
+from provisioning.api.schema import METADATA
+
+TABLE = Table(
+    "ddis",
+    METADATA,
+    *owned_by_brand(),
+    Column("client_id", Uuid),
+    Column("number", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("device_id", Uuid),
+    Column("record", Text, nullable=False),
+    Column("display_name", Text),
+    Column("language", Text),
+)
+
+
+class DdiFields(ApiModel):
+    """What can be written of a DDI. Without client_id it lies in the brand's pool."""
+
+    number: E164Number
+    country: Country | None = Field(None, description="default: the client's, else the brand's")
+    client_id: UUID | None = None
+    description: Annotated[Description, Field(max_length=100)] = ""
+    kind: Literal["inout", "out"] = Field("inout", description="out: presentation only, never called")
+    state: Literal["porting_in", "active", "ported_out", "quarantine"] = "active"
+    target: Literal["none", "device"] = Field("none", description="where its calls go")
+    device_id: UUID | None = None
+    record: Literal["none", "inbound", "outbound", "all"] = "none"
+    display_name: Annotated[Line, Field(max_length=50)] | None = None
+    language: Language | None = None
+
+
+UNLINKED = {
+    "client_id": None,
+    "target": "none",
+    "device_id": None,
+    "record": "none",
+    "display_name": None,
+    "language": None,
+}
+
+
+async def _fit_number(change: Change) -> None:
+    if change.action == "d":
+        return
+    new = change.new
+    if new["country"] is None:
+        owner = await change.find("clients", new["client_id"]) if new["client_id"] else None
+        owner = owner or await change.find("brands", new["brand_id"])
+        new["country"] = owner["country"] if owner else None
+    code = phonenumbers.country_code_for_region(new["country"] or "")
+    if not code or not new["number"].startswith(f"+{code}"):
+        change.refuse("number", "not_in_country", "does not begin with the code of its country")
+
+
+async def _fit_target(change: Change) -> None:
+    if change.action == "d":
+        return
+    new = change.new
+    if (new["target"] == "device") != (new["device_id"] is not None):
+        change.refuse("device_id", "target_mismatch", "goes with target device, and only with it")
+    if new["client_id"] is None:
+        for field in ("device_id", "display_name", "language"):
+            if new[field] is not None:
+                change.refuse(field, "needs_client", "a number in the pool has none")
+    if new["record"] != "none":
+        client = await change.find("clients", new["client_id"]) if new["client_id"] else None
+        if client is None or "recordings" not in client["features"]:
+            change.refuse("record", "feature_not_in_client", "the client has no recordings")
+
+
+async def move_only_by_unlink(change: Change) -> None:
+    """Another client would inherit targets, recordings and names of the one before."""
+    if change.action == "u" and change.old and change.old["client_id"] and change.differs("client_id"):
+        raise Conflict("unlink_first", "a DDI leaves its client only by POST ddis/{id}/unlink")
+
+
+DDIS = Resource(
+    name="ddis",
+    entity="ddi",
+    table=TABLE,
+    fields=DdiFields,
+    tenancy="brand",
+    client_column="client_id",
+    rights=Rights(platform="crud", brand="crud", client="ru"),
+    client_edits=frozenset({"description", "target", "device_id", "record", "display_name", "language"}),
+    create_only=frozenset({"number"}),
+    filters=("number", "country", "kind", "state", "target", "device_id", "record"),
+    sorts=("number",),
+    references={
+        "brand_id": Reference("brands", "brand"),
+        "client_id": Reference("clients", "client"),
+        "device_id": Reference("devices", "device of this client", same_client=True),
+    },
+    unique={"ddis_number_key": "number"},
+    rules=(move_only_by_unlink, _fit_number, _fit_target),
+    stream=streams.CONFIG,
+    about="Numbers of a brand: in its pool, or given to a client.",
+)
+
+
+async def _refuse_while_presented(change: Change) -> None:
+    """Who shows this number as its own must show another one first."""
+    shown = []
+    for name in ("clients", "devices"):
+        table = change.resource.table_named(name)
+        query = select(table.c.id).where(table.c.outgoing_ddi_id == change.new["id"]).limit(5)
+        if ids := [str(i) for i in (await change.tx.execute(query)).scalars()]:
+            shown.append({"resource": name, "field": "outgoing_ddi_id", "count": len(ids), "ids": ids})
+    if shown:
+        raise Conflict("still_needed", "still shown as outgoing number", extra={"needed_by": shown})
+
+
+def unlink_router(registry: Registry) -> APIRouter:
+    """`POST ddis/{id}/unlink`: back to the pool; what the client had set is dropped."""
+    router = APIRouter(tags=["ddis"])
+
+    @router.post(
+        "/ddis/{id}/unlink",
+        name="unlink ddi",
+        response_model=wire.read_schema(DDIS),
+        responses=responses(401, 403, 404, 409, 422),
+    )
+    async def unlink(id: UUID, request: Request, caller: Caller) -> Response:
+        DDIS.require(caller, "u")
+        db: Database = request.app.state.db
+        actor, key = actor_of(request, caller), await request_key(request, caller)
+        async with db.transaction(Scope.of(caller)) as tx:
+
+            async def effect() -> Answer:
+                patch: dict[str, Any] = dict(UNLINKED)
+                row, _ = await update(
+                    tx,
+                    registry,
+                    DDIS,
+                    actor,
+                    id,
+                    patch,
+                    without=(move_only_by_unlink,),
+                    also=(_refuse_while_presented,),
+                )
+                return Answer(200, wire.to_wire(DDIS, row, caller), {"ETag": etag(row)})
+
+            answer = await once(tx, key, effect)
+        return JSONResponse(answer.body, answer.status, answer.headers)
+
+    return router

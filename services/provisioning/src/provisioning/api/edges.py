@@ -1,0 +1,78 @@
+"""Edges: SIP proxies of ours. Each has a key of its own, shown once, kept as SHA-256 (domain section 3)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from landline.chassis.resources import ApiModel, Change, Resource, Rights, row_columns
+from landline.chassis.resources.declaration import Row
+from landline.chassis.resources.field_types import Description
+from landline.chassis.secrets import new_key
+from landline.contracts import streams
+from pydantic import Field
+from sqlalchemy import Boolean, Column, Table, Text
+
+from provisioning.api.schema import METADATA
+
+TABLE = Table(
+    "edges",
+    METADATA,
+    *row_columns(),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("control_url", Text),
+    Column("key_prefix", Text, nullable=False),
+    Column("key_sha256", Text, nullable=False),
+)
+
+
+class EdgeFields(ApiModel):
+    """What can be written of an edge. Creating it answers its key, once."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    description: Description = ""
+    enabled: bool = True
+    control_url: Annotated[str, Field(max_length=300, pattern=r"^https?://[^\s]+$")] | None = Field(
+        None, description="where commands reach it at once (JSON-RPC)"
+    )
+    reset_key: bool = Field(False, description="make a new key; the old one stops within a second")
+
+
+class EdgeReadOnly(ApiModel):
+    """What is only read."""
+
+    key_prefix: str = Field(description="which key it has")
+
+
+async def _key(change: Change) -> None:
+    given = change.given
+    if change.action != "d" and (change.old is None or (isinstance(given, EdgeFields) and given.reset_key)):
+        key = new_key("edge")
+        change.new |= {"key_prefix": key.prefix, "key_sha256": key.sha256}
+        change.reveal["key"] = key.token
+
+
+def _with_hash(row: Row, data: Row) -> Row:
+    return {**data, "key_sha256": row["key_sha256"]}
+
+
+EDGES = Resource(
+    name="edges",
+    entity="edge",
+    table=TABLE,
+    fields=EdgeFields,
+    read_only=EdgeReadOnly,
+    tenancy="platform",
+    brand_column=None,
+    rights=Rights(platform="crud", brand="", client=""),
+    write_only=frozenset({"reset_key"}),
+    secret_columns=frozenset({"key_sha256"}),
+    filters=("name", "enabled"),
+    sorts=("name",),
+    unique={"edges_name_key": "name"},
+    rules=(_key,),
+    publish=_with_hash,
+    stream=streams.CONFIG,
+    about="SIP proxies that ask for admissions.",
+)

@@ -1,0 +1,39 @@
+"""All resources of provisioning, in the order in which a cold reader should meet them."""
+
+from __future__ import annotations
+
+from landline.chassis.resources import Registry
+from landline.chassis.resources.audit import AUDIT_RESOURCE
+
+from provisioning.api.authorized_sources import AUTHORIZED_SOURCES
+from provisioning.api.brands import BRANDS
+from provisioning.api.carriers import CARRIER_SERVERS, CARRIERS
+from provisioning.api.clients import CLIENTS
+from provisioning.api.ddis import DDIS
+from provisioning.api.destination_patterns import DESTINATION_PATTERNS
+from provisioning.api.devices import DEVICES
+from provisioning.api.edges import EDGES
+from provisioning.api.numbers import EMERGENCY_NUMBERS, SPECIAL_NUMBERS
+from provisioning.api.routes import ROUTES
+from provisioning.api.transformations import TRANSFORMATION_RULES, TRANSFORMATION_SETS
+
+REGISTRY = Registry(
+    "provisioning",
+    (
+        BRANDS,
+        TRANSFORMATION_SETS,
+        TRANSFORMATION_RULES,
+        SPECIAL_NUMBERS,
+        EMERGENCY_NUMBERS,
+        CLIENTS,
+        DEVICES,
+        DDIS,
+        AUTHORIZED_SOURCES,
+        CARRIERS,
+        CARRIER_SERVERS,
+        DESTINATION_PATTERNS,
+        ROUTES,
+        EDGES,
+        AUDIT_RESOURCE,
+    ),
+)

@@ -1,0 +1,66 @@
+"""Addresses and names of the SIP and IP world: pure checks, one canonical form each."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+LONGEST_DOMAIN = 190
+
+
+class BadAddress(ValueError):
+    """The text is not what it should be; the message says what it should be."""
+
+
+def canonical_network(text: str) -> str:
+    """An address (`203.0.113.5`) or network (`2001:db8::/32`) in its one form; IPv4 inside IPv6 is unwrapped.
+
+    Refuses host bits (`203.0.113.5/24`: was the host meant, or the network?) and networks that would let
+    everybody in (IPv4 wider than /8, IPv6 wider than /16).
+    """
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        known = "host bits are set" if "host bits" in str(error) else None
+        hint = known or "not an IPv4 or IPv6 address or network"
+        raise BadAddress(hint) from None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is not None and network.prefixlen >= 96:
+        network = ip_network((mapped, network.prefixlen - 96))
+    if network.prefixlen < (8 if network.version == 4 else 16):
+        raise BadAddress("too wide: at most a /8 of IPv4, a /16 of IPv6")
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
+def canonical_address(text: str) -> str:
+    """One IPv4 or IPv6 address in its one form."""
+    try:
+        address: IPv4Address | IPv6Address = ip_address(text)
+    except ValueError:
+        raise BadAddress("not an IPv4 or IPv6 address") from None
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def canonical_domain(text: str) -> str:
+    """A DNS name in lower case; no address, because a SIP domain must name a brand (domain 4.2)."""
+    name = text.lower().rstrip(".")
+    labels = name.split(".")
+    if len(name) > LONGEST_DOMAIN or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise BadAddress("not a domain name such as sip.example.com")
+    if labels[-1].isdigit():
+        raise BadAddress("an IP address cannot be a SIP domain")
+    return name
+
+
+def canonical_host(text: str) -> str:
+    """A host: a DNS name (one label is enough) or an address."""
+    try:
+        return canonical_address(text)
+    except BadAddress:
+        name = text.lower().rstrip(".")
+    if len(name) > LONGEST_DOMAIN or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise BadAddress("not a host name or address")
+    if name.rpartition(".")[2].isdigit():
+        raise BadAddress("not a host name or address")
+    return name
