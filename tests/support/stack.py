@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import psutil
+from landline.chassis.embedded.rest_client import RestClient
 
 START_WITHIN_S = 90.0
 ADMIN_PASSWORD = "an admin of tests 1"
@@ -102,6 +103,10 @@ class Stack:
         """kill -9 of one process; the supervisor brings it back."""
         self.processes()[role].kill()
 
+    def admin(self) -> RestClient:
+        """REST as the platform admin."""
+        return RestClient.login(self.url, "admin", ADMIN_PASSWORD)
+
     def secret(self, name: str) -> str:
         """A generated secret of the data folder, e.g. `internal_key`."""
         config: dict[str, Any] = json.loads((self.data / "config.json").read_text())
@@ -132,47 +137,3 @@ def running_stack(data: Path, *, demo: bool = False, env: dict[str, str] | None 
         yield stack.start()
     finally:
         stack.stop()
-
-
-class Api:
-    """REST as one person or key: JSON in and out, refusals raised with their problem text."""
-
-    def __init__(self, url: str, token: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self.http = httpx.Client(base_url=url, headers=headers, timeout=30)
-
-    @classmethod
-    def login(cls, url: str, username: str = "admin", password: str = ADMIN_PASSWORD) -> Api:
-        """As an admin."""
-        answer = cls(url).post("/api/provisioning/v1/auth/login", username=username, password=password)
-        return cls(url, answer["access_token"])
-
-    def get(self, path: str, **query: Any) -> Any:
-        """The JSON of a GET."""
-        return _json(self.http.get(path, params=query))
-
-    def post(self, path: str, *, reason: str | None = None, key: str | None = None, **body: Any) -> Any:
-        """The JSON of a POST; `reason` is X-Reason, `key` the Idempotency-Key."""
-        headers = {k: v for k, v in {"X-Reason": reason, "Idempotency-Key": key}.items() if v}
-        return _json(self.http.post(path, json=body, headers=headers))
-
-    def patch(self, path: str, **body: Any) -> Any:
-        """The JSON of a PATCH (merge patch)."""
-        return _json(self.http.patch(path, json=body))
-
-    def list(self, path: str, **query: Any) -> list[Any]:
-        """All items of a paged list."""
-        items: list[Any] = []
-        while True:
-            page = self.get(path, limit=500, **query)
-            items += page["items"]
-            if not page.get("next_cursor"):
-                return items
-            query["cursor"] = page["next_cursor"]
-
-
-def _json(answer: httpx.Response) -> Any:
-    if answer.is_error:
-        request = answer.request
-        raise AssertionError(f"{request.method} {request.url.path}: {answer.status_code} {answer.text}")
-    return answer.json() if answer.content else None
