@@ -40,9 +40,7 @@ async def connect(settings: Settings) -> AnyRedis:
     Raises redis.exceptions.RedisError when a Cluster cannot be reached.
     """
     if settings.redis_mode == "cluster":
-        cluster: RedisCluster = RedisCluster.from_url(
-            settings.redis_url, cluster_error_retry_attempts=0, retry=_no_repeat(), **_COMMON
-        )
+        cluster: RedisCluster = RedisCluster.from_url(settings.redis_url, retry=_no_repeat(), **_COMMON)
         await cluster.initialize()
         return cluster
     if settings.redis_mode == "sentinel":

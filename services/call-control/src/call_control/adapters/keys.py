@@ -46,6 +46,10 @@ class Keys:
     def settled(self, charged_id: str) -> str:
         return f"{self._tag}settled:{charged_id}"
 
+    def pattern(self, kind: str) -> str:
+        """For SCAN: all keys of a kind (client, brand, day, unposted) in this partition."""
+        return f"{self._tag}{kind}:*"
+
     def rejected(self, subject: str, day: str) -> str:
         return f"{self._tag}rejected:{subject}:{day}"
 

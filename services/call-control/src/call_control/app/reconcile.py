@@ -1,0 +1,83 @@
+"""`call-control reconcile`: do the counters add up, and do the balances match the ledger?
+
+Calls go on meanwhile, so a difference counts only when it is the same twice. Drift is a metric and a failure
+of the command; `repair` puts counters right by compare-and-set, never balances: those follow postings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from landline.kernel.ids import PARTITIONS
+
+from call_control.domain.drift import Counter, Drift, drifts, expected
+from call_control.domain.live_call import LiveCall
+from call_control.domain.replies import Status
+
+
+class CounterStore(Protocol):
+    """See adapters.counters.Counters."""
+
+    async def read(self, partition: int) -> dict[Counter, int]: ...
+    async def unposted(self, partition: int) -> dict[str, list[int]]: ...
+    async def balances(self, partition: int) -> dict[str, tuple[int, int]]: ...
+    async def repair(self, drift: Drift) -> Status: ...
+
+
+class LiveCalls(Protocol):
+    """See adapters.call_reads.CallReads."""
+
+    async def live_calls(self, partitions: Sequence[int], limit: int) -> list[LiveCall]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceDrift:
+    """At the same posting, Redis and the ledger disagree."""
+
+    client_id: str
+    sequence: int
+    found_micros: int
+    right_micros: int
+
+
+async def find_drifts(
+    calls: LiveCalls,
+    counters: CounterStore,
+    partitions: Iterable[int] = range(PARTITIONS),
+    pause_s: float = 0.2,
+) -> list[Drift]:
+    """Counters that are wrong, and still wrong in the same way `pause_s` later."""
+    wrong: list[Drift] = []
+    for partition in partitions:
+        suspects = await _once(calls, counters, partition)
+        if suspects:
+            await asyncio.sleep(pause_s)
+            again = await _once(calls, counters, partition)
+            wrong += [drift for drift in suspects if drift in again]
+    return wrong
+
+
+async def repair(counters: CounterStore, wrong: Iterable[Drift]) -> list[Drift]:
+    """Put them right. Returns those that had moved meanwhile: look again."""
+    return [drift for drift in wrong if await counters.repair(drift) is not Status.REPAIRED]
+
+
+async def balance_drifts(
+    counters: CounterStore, partition: int, ledger: Mapping[str, tuple[int, int]]
+) -> list[BalanceDrift]:
+    """`ledger`: client id -> (sequence, balance) as billing tells it. A client that is behind is no drift."""
+    here = await counters.balances(partition)
+    return [
+        BalanceDrift(client_id, sequence, here[client_id][1], balance)
+        for client_id, (sequence, balance) in ledger.items()
+        if client_id in here and here[client_id][0] == sequence and here[client_id][1] != balance
+    ]
+
+
+async def _once(calls: LiveCalls, counters: CounterStore, partition: int) -> list[Drift]:
+    live = await calls.live_calls([partition], 1_000_000)
+    right = expected(live, await counters.unposted(partition))
+    return drifts(partition, await counters.read(partition), right)

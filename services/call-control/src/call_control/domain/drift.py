@@ -1,0 +1,58 @@
+"""What counters should be, added up from the live calls and the waiting charges (architecture section 3). Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from call_control.domain.live_call import LiveCall, State
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One number in Redis: `kind` client | brand | day, the hash it stands in, its field."""
+
+    kind: str
+    owner_id: str
+    field: str
+    day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A counter that is not what it should be."""
+
+    partition: int
+    counter: Counter
+    found: int
+    right: int
+
+
+def expected(calls: Iterable[LiveCall], unposted: Mapping[str, Iterable[int]]) -> dict[Counter, int]:
+    """What the counters of one partition add up to. `unposted`: client id -> its waiting charges."""
+    sums: dict[Counter, int] = defaultdict(int)
+    for call in calls:
+        if call.state is State.ENDED:
+            continue
+        client = call.facts.client_id
+        sums[Counter("brand", call.facts.brand_id, "active")] += 1
+        sums[Counter("client", client, "active")] += 1
+        sums[Counter("client", client, "held_micros")] += call.held_micros
+        for day, micros in call.holds.items():
+            sums[Counter("day", client, "held_micros", day)] += micros
+            if call.state is State.ANSWERED:
+                sums[Counter("day", client, "begun_micros", day)] += micros
+    for client, charges in unposted.items():
+        sums[Counter("client", client, "unposted_micros")] += sum(charges)
+    return sums
+
+
+def drifts(partition: int, found: Mapping[Counter, int], right: Mapping[Counter, int]) -> list[Drift]:
+    """Every counter that is there and wrong, or missing and not zero."""
+    wrong = [
+        Drift(partition, counter, found.get(counter, 0), right.get(counter, 0))
+        for counter in {*found, *right}
+        if found.get(counter, 0) != right.get(counter, 0)
+    ]
+    return sorted(wrong, key=lambda drift: (drift.counter.kind, drift.counter.owner_id, drift.counter.field))
