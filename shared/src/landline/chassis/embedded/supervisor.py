@@ -89,8 +89,9 @@ class Run:
 
     def _migrate(self, folder: DataFolder, env: Mapping[str, str]) -> None:
         assert self.stores is not None
-        prepared = Prepared(folder.path) if self.stores.own_postgres else None
-        if prepared and prepared.is_current() and not os.environ.get("LANDLINE_SERVICES"):
+        all_services = not os.environ.get("LANDLINE_SERVICES")
+        prepared = Prepared(folder.path) if self.stores.own_postgres and all_services else None
+        if prepared and prepared.is_current():
             return
         log = folder.path / "logs" / "migrate.log"
         command = [sys.executable, "-P", "-m", "landline.chassis.embedded.migrate"]
