@@ -28,7 +28,7 @@ _OPEN = text(
     "insert into sessions (id, admin_id, brand_id, client_id, root_id, level, acting_brand_id,"
     " acting_client_id, impersonating, created_at, expires_at, address, user_agent)"
     " select :id, a.id, a.brand_id, a.client_id, coalesce(cast(:root as uuid), :id), :level,"
-    " cast(:brand as uuid), cast(:client as uuid), :impersonating, now(), now() + :life,"
+    " cast(:brand as uuid), cast(:client as uuid), :impersonating, now(), now() + cast(:life as interval),"
     " cast(:address as text), cast(:agent as text) from admins a where a.id = :admin"
 )
 _ISSUE = text("insert into refresh_tokens (sha256, session_id) values (:sha256, :session)")
