@@ -68,7 +68,7 @@ class SmtpServer:
         self.arrived.set()
         answer = self.at_data[address].pop(0) if self.at_data[address] else "250 kept"
         if answer == CLOSE:
-            assert smtp.transport is not None
+            assert isinstance(smtp.transport, asyncio.Transport)
             smtp.transport.abort()
             return "250 nobody hears this"
         if answer == HOLD:

@@ -16,8 +16,8 @@ BAD = [
     "", "a", "@example.net", "a@", "a@@example.net", "a b@example.net", "a@example", "a@-x.net", "a@x-.net",
     "a@exa mple.net", "a@example.net\r\nBcc: b@example.net", "a@example.net,b@example.net", "<a@example.net>",
     "Ann <a@example.net>", '"a\r\n"@example.net', "a@[127.0.0.1]", ".a@example.net", "a..b@example.net",
-    "x" * 65 + "@example.net", "a@" + "x" * 64 + ".net", "a@" + "x.y" * 90 + ".net", "ñ@example.net", "a@example.net\n",
-    "a@example.net\x00", "a@..net", "a@example..net",
+    "x" * 65 + "@example.net", "a@" + "x" * 64 + ".net", "a@" + "x.y" * 90 + ".net", "ñ@example.net",
+    "a@example.net\n", "a@example.net\x00", "a@..net", "a@example..net",
 ]  # fmt: skip
 
 

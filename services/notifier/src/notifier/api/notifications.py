@@ -102,7 +102,7 @@ async def content(id: UUID, request: Request, caller: Caller) -> Row:
     RESOURCE.require(caller, "r")
     db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
-        row = await fetch(tx, RESOURCE, Actor(caller, 0), id)
+        row = await fetch(tx, RESOURCE, caller, id)
     return {name: row[name] for name in Content.model_fields}
 
 
@@ -123,16 +123,15 @@ async def resend(
     if not (x_reason or "").strip():
         raise InvalidInput([FieldError("X-Reason", "required", "say why this mail is sent again")])
     key, actor, db = await request_key(request, caller), actor_of(request, caller), request.app.state.db
-    mail_from = request.app.state.settings.mail_from
     async with db.transaction(Scope.of(caller)) as tx:
-        answer = await once(tx, key, lambda: _send_again(tx, actor, id, mail_from))
+        answer = await once(tx, key, lambda: _send_again(tx, actor, id))
     return answer.response()
 
 
-async def _send_again(tx: AsyncConnection, actor: Actor, old_id: UUID, mail_from: str) -> Answer:
-    old = await fetch(tx, RESOURCE, actor, old_id, lock=True)
+async def _send_again(tx: AsyncConnection, actor: Actor, old_id: UUID) -> Answer:
+    old = await fetch(tx, RESOURCE, actor.principal, old_id, lock=True)
     _check_over(old)
-    new = again(old, actor.now_ms, mail_from)
+    new = again(old, actor.now_ms, actor.settings.mail_from)
     await tx.execute(NOTIFICATIONS.insert().values(new))
     row = (await tx.execute(select(NOTIFICATIONS).where(NOTIFICATIONS.c.id == new["id"]))).mappings().one()
     await record(
