@@ -1,1 +1,44 @@
 """Billing's REST resources."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from landline.chassis.resources import Registry, resource_router
+
+from billing.api import balance, imports, internal, price_quotes, rate_decks, rating_plans
+from billing.api.call_records import RECORD, records_router
+from billing.api.details import DetailsOf
+from billing.api.plan_entries import entries_router
+
+REGISTRY = Registry(
+    "billing",
+    (
+        rate_decks.RATE_DECK,
+        rate_decks.RATE,
+        rating_plans.PLAN,
+        rating_plans.ENTRY,
+        rating_plans.PROFILE,
+        imports.JOB,
+        balance.LEDGER,
+        RECORD,
+    ),
+)
+
+
+def routers() -> list[APIRouter]:
+    """Every route of billing, below its base path."""
+    profiles = APIRouter(dependencies=[Depends(DetailsOf(needed=True))])
+    profiles.include_router(resource_router(REGISTRY, rating_plans.PROFILE))
+    return [
+        *rate_decks.routers(REGISTRY),
+        imports.router,
+        resource_router(REGISTRY, imports.JOB),
+        resource_router(REGISTRY, rating_plans.PLAN),
+        entries_router(REGISTRY),
+        profiles,
+        price_quotes.router,
+        balance.router,
+        balance.ledger_router(REGISTRY),
+        records_router(REGISTRY),
+        internal.router,
+    ]

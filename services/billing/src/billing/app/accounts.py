@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import monotonic, time
+from uuid import UUID
+
+from landline.chassis.postgres import Database, Scope
+from landline.kernel.money import to_micros
 
 from billing.app.connection import Connection
+from billing.domain.ledger import Account
+
+PATIENCE_S = 2.0
+YOUNG_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +64,30 @@ async def ensure_accounts(conn: Connection, parties: Sequence[Party]) -> None:
         methods = [p.billing_method for p in unique]
         await conn.execute(_CLIENTS, ids, brands, currencies, [p.timezone for p in unique], methods)
         await conn.execute(_ACCOUNTS, ids, brands, currencies)
+
+
+_ACCOUNT = """
+select client_id::text, brand_id::text, currency, last_sequence, balance from accounts where client_id = $1
+"""
+
+
+async def client_appears(db: Database, scope: Scope, client_id: UUID) -> Account | None:
+    """The account, or None where the scope has no such client.
+
+    A client made in provisioning a moment ago (its UUIDv7 tells) may still be on its way here: then wait a
+    little, so that "create, then top up" works for those who do it in one go.
+    """
+    deadline = monotonic() + (PATIENCE_S if _is_young(client_id) else 0)
+    while True:
+        async with db.asyncpg(scope) as conn:
+            row = await conn.fetchrow(_ACCOUNT, client_id)
+        if row is not None:
+            micros = to_micros(row["balance"])
+            return Account(row["client_id"], row["brand_id"], row["currency"], row["last_sequence"], micros)
+        if monotonic() >= deadline:
+            return None
+        await asyncio.sleep(0.05)
+
+
+def _is_young(client_id: UUID) -> bool:
+    return client_id.version == 7 and abs(time() - (client_id.int >> 80) / 1000) < YOUNG_S

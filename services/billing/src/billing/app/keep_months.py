@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from datetime import date, timedelta
 
-from landline.kernel.clock import utc
+import structlog
+from landline.chassis.postgres import Database, Scope
+from landline.chassis.surroundings import Backoff, is_surroundings
+from landline.kernel.clock import Clock, utc
 
 from billing.app.connection import Connection
 
+DAY_S = 86_400.0
 MONTHS_AHEAD = 3
 RAW_DAYS = 90
+log = structlog.get_logger(__name__)
 
 
 async def keep_months(conn: Connection, now_ms: int) -> tuple[int, int]:
@@ -31,3 +38,20 @@ def add_months(day: date, months: int) -> date:
     """The first day of the month that many months later."""
     index = day.year * 12 + day.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
+
+
+async def months_until(db: Database, clock: Clock, stop: asyncio.Event) -> None:
+    """Keep partitions ahead of time until told to stop; waits out an absent database."""
+    backoff = Backoff()
+    while not stop.is_set():
+        wait_s = DAY_S
+        try:
+            async with db.asyncpg(Scope.system()) as conn:
+                await keep_months(conn, clock.now_ms())
+            backoff.reset()
+        except Exception as error:
+            if not is_surroundings(error):
+                log.exception("partitions could not be kept")
+            wait_s = backoff.next_s()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), wait_s)

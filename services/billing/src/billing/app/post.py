@@ -83,7 +83,7 @@ async def _insert(conn: Connection, postings: Sequence[Posting], now_ms: int) ->
     news = [posting.new for posting in postings]
     await conn.execute(
         _INSERT,
-        [new_id() for _ in postings],
+        sorted(new_id() for _ in postings),  # so that lists by time and id keep the order of the ledger
         [new.client_id for new in news],
         [posting.brand_id for posting in postings],
         [posting.sequence for posting in postings],

@@ -25,6 +25,8 @@ create table postings (
     reason text,
     idempotency_key text,
     created_at timestamptz not null,
+    updated_at timestamptz generated always as (created_at) stored,
+    version integer generated always as (1) stored,
     primary key (client_id, sequence)
 )
 

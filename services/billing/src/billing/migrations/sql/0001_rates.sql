@@ -42,6 +42,14 @@ create table rates (
 
 comment on column rates.tiers is 'interval_start_s, rate in nanos a minute, increment_s; three numbers per tier'
 
+-- The rates in force, as people list them. The id is made of what identifies a rate across versions.
+create view published_rates with (security_invoker = true) as
+select md5(r.deck_id::text || r.prefix)::uuid as id, r.brand_id, r.deck_id as rate_deck_id, r.prefix,
+       r.destination, r.connect_fee, (r.tiers[2] * 0.000000001)::numeric(18, 9) as rate_per_minute,
+       r.tiers[3]::integer as increment_s, r.tiers, r.deck_version as version,
+       d.published_at as created_at, d.published_at as updated_at
+  from rates r join rate_decks d on d.id = r.deck_id and d.published_version = r.deck_version
+
 create table rating_plans (
     id uuid primary key,
     brand_id uuid not null,
@@ -63,8 +71,8 @@ create table rating_plan_entries (
     rate_deck_id uuid not null references rate_decks,
     weight integer not null default 10 check (weight between 0 and 100000),
     weekdays smallint[],
-    time_in time,
-    time_out time,
+    time_in text check (time_in ~ '^[0-2]\d:[0-5]\d:[0-5]\d$'),
+    time_out text check (time_out ~ '^[0-2]\d:[0-5]\d:[0-5]\d$'),
     created_at timestamptz not null,
     updated_at timestamptz not null,
     version integer not null default 1

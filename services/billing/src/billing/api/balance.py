@@ -1,0 +1,213 @@
+"""A client's balance and what moves it by hand; the ledger's lines."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from landline.chassis.auth import Caller
+from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.postgres import Database, Scope, raw
+from landline.chassis.problems import FieldError, Forbidden, InvalidInput, NotFound, responses
+from landline.chassis.resources import (
+    Actor,
+    ApiModel,
+    MoneyText,
+    Registry,
+    Rights,
+    actor_of,
+    check_texts,
+    resource_router,
+)
+from landline.chassis.resources.audit import record
+from landline.chassis.resources.field_types import Line
+from landline.kernel.money import decimal_string
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.adapters.tables import POSTINGS
+from billing.api.details import DetailsOf, PricedResource
+from billing.app.accounts import client_appears
+from billing.app.operate_balance import NotTheSameOperation, Operation, operate
+from billing.domain.ledger import BalanceOutOfRange, Posting
+
+MOST = "10000000"
+
+
+class BalanceOperation(ApiModel):
+    """Money in or out by an operator's hand. A decrement may take the balance below zero."""
+
+    operation: Literal["increment", "decrement"]
+    amount: Annotated[int, MoneyText(least="0.000001", most=MOST)]
+    reason: Annotated[Line | None, Field(description="shown with the posting; default: X-Reason")] = None
+
+
+class Balance(BaseModel):
+    """Where a client's ledger stands."""
+
+    client_id: UUID
+    balance: str
+    sequence: int
+    currency: str
+
+
+class OperationDone(BaseModel):
+    """The posting that an operation made, and the balance after it."""
+
+    operation_id: str
+    client_id: UUID
+    sequence: int
+    kind: str
+    amount: str
+    balance: str
+    currency: str
+
+
+class PostingRead(ApiModel):
+    """A line of the ledger. A charge is negative."""
+
+    sequence: int
+    kind: str
+    amount: str
+    balance_after: str
+    call_id: str | None
+    operation_id: str | None
+    author: str
+    reason: str | None
+
+
+class NothingToWrite(ApiModel):
+    """The ledger is written by what happens, never by hand."""
+
+
+LEDGER = PricedResource(
+    name="postings",
+    entity="posting",
+    table=POSTINGS,
+    fields=NothingToWrite,
+    read_only=PostingRead,
+    tenancy="client",
+    client_column="client_id",
+    rights=Rights("r", "r", "r"),
+    priced=frozenset({"amount", "balance_after"}),
+    filters=("sequence", "kind", "amount", "call_id", "operation_id", "author", "reason"),
+    sorts=("created_at", "sequence"),
+    default_sort="-created_at",
+    about="The ledger, append-only. Filter by client_id and sort by sequence to read one client's.",
+)
+router = APIRouter(tags=["balance"])
+
+
+def ledger_router(registry: Registry) -> APIRouter:
+    """The list of postings."""
+    ledger = APIRouter(dependencies=[Depends(DetailsOf())])
+    ledger.include_router(resource_router(registry, LEDGER))
+    return ledger
+
+
+@router.get("/clients/{client_id}/balance", response_model=Balance, responses=responses(401, 403, 404))
+async def balance(client_id: UUID, request: Request, caller: Caller) -> dict[str, Any]:
+    """What the ledger says. Money on live calls is not in it: see call-control's `clients/{id}/usage`."""
+    caller.require("balance", "r")
+    db: Database = request.app.state.db
+    account = await client_appears(db, Scope.of(caller), client_id)
+    if account is None:
+        raise NotFound("no such client")
+    return {
+        "client_id": client_id,
+        "balance": decimal_string(account.balance_micros),
+        "sequence": account.sequence,
+        "currency": account.currency,
+    }
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": 255}
+    return {"name": name, "in": "header", "required": True, "schema": schema, "description": description}
+
+
+@router.post(
+    "/clients/{client_id}/balance/operations",
+    status_code=201,
+    response_model=OperationDone,
+    responses=responses(401, 403, 404, 409, 422),
+    openapi_extra={
+        "parameters": [
+            _header("Idempotency-Key", "same key and body: the same posting, once, for ever"),
+            _header("X-Reason", "kept with the audit entry"),
+        ]
+    },
+)
+async def operate_balance(
+    client_id: UUID, request: Request, caller: Caller, body: BalanceOperation
+) -> Response:
+    """Move money by hand. Exactly once by Idempotency-Key, also long after the 24 h of other keys."""
+    if caller.level == "client":
+        raise Forbidden("operators only", code="no_right")
+    caller.require("balance", "u")
+    check_texts(await request.json())
+    _need_headers(request)
+    key, actor, db = await request_key(request, caller), actor_of(request, caller), request.app.state.db
+    if await client_appears(db, Scope.of(caller), client_id) is None:
+        raise NotFound("no such client")
+    operation = Operation(
+        client_id=str(client_id),
+        amount_micros=body.amount if body.operation == "increment" else -body.amount,
+        author=caller.username or caller.level,
+        reason=body.reason or actor.reason or "",
+        key=f"{caller.identity}|{key.value if key else ''}",
+    )
+    async with db.transaction(Scope.of(caller)) as tx:
+        answer = await once(tx, key, lambda: _operate(tx, actor, operation))
+    return answer.response()
+
+
+def _need_headers(request: Request) -> None:
+    needed = ("Idempotency-Key", "X-Reason")
+    missing = [name for name in needed if not request.headers.get(name, "").strip()]
+    if missing:
+        raise InvalidInput([FieldError(name, "required", "needed to move money") for name in missing])
+
+
+async def _operate(tx: AsyncConnection, actor: Actor, operation: Operation) -> Answer:
+    try:
+        posting, currency, replayed = await operate(await raw(tx), operation, actor.now_ms)
+    except BalanceOutOfRange:
+        raise InvalidInput([FieldError("amount", "out_of_range", "the balance would be too large")]) from None
+    except NotTheSameOperation:
+        message = "this key came before with another amount"
+        raise InvalidInput(
+            [FieldError("Idempotency-Key", "key_reused", message)], code="idempotency_key_reused"
+        ) from None
+    if replayed:
+        return Answer(201, _done(posting, currency), {"Idempotent-Replayed": "true"})
+    await record(
+        tx,
+        actor,
+        resource="balance",
+        entity_id=operation.client_id,
+        action="increment" if operation.amount_micros > 0 else "decrement",
+        changes={"balance": _change(posting)},
+        brand_id=UUID(posting.brand_id),
+        client_id=UUID(operation.client_id),
+    )
+    return Answer(201, _done(posting, currency))
+
+
+def _change(posting: Posting) -> dict[str, str]:
+    after = posting.balance_after_micros
+    return {"before": decimal_string(after - posting.new.amount_micros), "after": decimal_string(after)}
+
+
+def _done(posting: Posting, currency: str) -> dict[str, Any]:
+    return {
+        "operation_id": posting.new.operation_id,
+        "client_id": posting.new.client_id,
+        "sequence": posting.sequence,
+        "kind": posting.new.kind,
+        "amount": decimal_string(posting.new.amount_micros),
+        "balance": decimal_string(posting.balance_after_micros),
+        "currency": currency,
+    }

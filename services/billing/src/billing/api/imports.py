@@ -1,0 +1,139 @@
+"""Taking in rate sheets as jobs, and watching the jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi.responses import Response
+from landline.chassis.auth import Caller
+from landline.chassis.idempotency import Answer, RequestKey, once, request_key
+from landline.chassis.postgres import Database, Scope
+from landline.chassis.problems import FieldError, InvalidInput, responses
+from landline.chassis.resources import Actor, ApiModel, Resource, Rights, actor_of, fetch
+from landline.chassis.resources.audit import record
+from landline.chassis.resources.wire import to_wire
+from landline.kernel.clock import utc
+from landline.kernel.ids import uuid7
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from billing.adapters.tables import JOBS
+from billing.api.rate_decks import RATE_DECK
+from billing.domain.rate_columns import ORDER
+
+BODY_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+class JobRead(ApiModel):
+    """How an import stands. `errors`: line (from 1), field, code, message; the first 1,000."""
+
+    kind: str
+    rate_deck_id: UUID | None
+    state: Literal["queued", "running", "done", "failed"]
+    stage: str | None
+    rows_done: int
+    rows_total: int | None
+    error_count: int
+    errors: list[dict[str, Any]]
+    result: dict[str, Any] | None
+    finished_at: Any
+
+
+class NothingToWrite(ApiModel):
+    """Jobs are made by what they do."""
+
+
+JOB = Resource(
+    name="jobs",
+    entity="job",
+    table=JOBS,
+    fields=NothingToWrite,
+    read_only=JobRead,
+    tenancy="brand",
+    rights=Rights("r", "r", ""),
+    filters=("kind", "state", "rate_deck_id"),
+    sorts=("created_at",),
+    default_sort="-created_at",
+    about="Work in the background: state queued, running, done or failed.",
+)
+router = APIRouter(tags=["rate-decks"])
+
+_JOB = text(
+    "insert into jobs (id, brand_id, kind, rate_deck_id, options, created_by, created_at, updated_at)"
+    " values (:id, :brand_id, 'rates_import', :deck_id, cast(:options as jsonb), :by, :now, :now)"
+)
+_INPUT = text("insert into job_inputs (job_id, brand_id, body) values (:id, :brand_id, :body)")
+
+
+@router.post(
+    "/rate-decks/{id}/import",
+    status_code=202,
+    response_model=JobRead,
+    responses=responses(401, 403, 404, 413, 422),
+)
+async def import_rates(
+    id: UUID,
+    request: Request,
+    caller: Caller,
+    file: Annotated[UploadFile, File(description="CSV, at most 64 MiB")],
+    mode: Annotated[Literal["replace", "merge"], Form()] = "replace",
+    mapping: Annotated[str, Form(description='JSON: {"prefix": "Dial code", "rate": 4}')] = "{}",
+) -> Response:
+    """Import a rate sheet in the background: all of it or, with errors by line, nothing.
+
+    `replace`: the sheet is the whole deck; `merge`: it adds to the deck and changes what it names.
+    Follow the job at the answer's Location.
+    """
+    RATE_DECK.require(caller, "u")
+    options = {"mode": mode, "mapping": read_mapping(mapping)}
+    body = await file.read()
+    key, actor = await _key(request, caller, body, options), actor_of(request, caller)
+    db: Database = request.app.state.db
+    async with db.transaction(Scope.of(caller)) as tx:
+        answer = await once(tx, key, lambda: _queue(tx, actor, id, options, body))
+    return answer.response()
+
+
+async def _key(request: Request, caller: Caller, body: bytes, options: dict[str, Any]) -> RequestKey | None:
+    """The key with the hash of what the form holds: a multipart body has a new boundary every time."""
+    if "idempotency-key" not in request.headers:
+        return None
+    request._body = hashlib.sha256(body + json.dumps(options, sort_keys=True).encode()).digest()
+    return await request_key(request, caller)
+
+
+def read_mapping(given: str) -> dict[str, str | int]:
+    """The form field `mapping`. Raises InvalidInput."""
+    try:
+        mapping = json.loads(given)
+    except (ValueError, RecursionError):
+        raise InvalidInput([FieldError("mapping", "malformed_json", "a JSON object")]) from None
+    fits = isinstance(mapping, dict) and all(isinstance(v, str | int) for v in mapping.values())
+    if not fits or set(mapping) - set(ORDER):
+        raise InvalidInput([FieldError("mapping", "invalid_value", f"column by field: {', '.join(ORDER)}")])
+    return dict(mapping)
+
+
+async def _queue(
+    tx: AsyncConnection, actor: Actor, deck_id: UUID, options: dict[str, Any], body: bytes
+) -> Answer:
+    deck = await fetch(tx, RATE_DECK, actor.principal, deck_id)
+    job = {"id": uuid7(actor.now_ms), "brand_id": deck["brand_id"]}
+    about = {"deck_id": deck_id, "options": json.dumps(options), "by": actor.principal.username}
+    await tx.execute(_JOB, {**job, **about, "now": utc(actor.now_ms)})
+    await tx.execute(_INPUT, {**job, "body": body})
+    await record(
+        tx,
+        actor,
+        resource="rate-decks",
+        entity_id=str(deck_id),
+        action="import",
+        changes={"job_id": {"before": None, "after": str(job["id"])}},
+        brand_id=deck["brand_id"],
+    )
+    row = await fetch(tx, JOB, actor.principal, job["id"])
+    return Answer(202, to_wire(JOB, row), {"Location": f"/api/billing/v1/jobs/{job['id']}"})
