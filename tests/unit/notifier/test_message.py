@@ -7,11 +7,10 @@ from email import message_from_bytes
 from email.policy import default
 
 import pytest
-from typer.testing import CliRunner
-
 from notifier.adapters.mail import compose
 from notifier.app.ports import Mail
 from notifier.main import cli
+from typer.testing import CliRunner
 
 FROM = "Landline <no-reply@mail.example>"
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
 from landline.chassis.http_app import build_app
+from landline.chassis.idempotency import purge
 from landline.chassis.logging import configure
 from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.outbox import run_outbox
@@ -91,6 +92,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(keep_on("desk", desk.run, stop))
             group.create_task(keep_on("recover", lambda s: recover_until(mail_rows, clock, s), stop))
             group.create_task(run_outbox(db, redis, stop))
+            group.create_task(purge(db, stop))
             for _ in range(SENDERS if settings.smtp_url else 0):
                 transport = SmtpTransport(settings.smtp_url, settings.mail_from)
                 group.create_task(keep_on("sender", Sender(mail_rows, transport, clock, mails).run, stop))

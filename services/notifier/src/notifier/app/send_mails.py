@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from landline.chassis.logging import bound
 from landline.kernel.clock import Clock
+from prometheus_client import Counter
 
 from notifier.app.bell import Bell
 from notifier.app.ports import Mail, MailRows, Transport
@@ -19,6 +20,7 @@ from notifier.domain.delivery import History, Outcome, Result, Verdict, verdict
 from notifier.domain.kinds import KINDS
 
 log = structlog.get_logger(__name__)
+TRIES = Counter("landline_mail_tries_total", "Tries at mails, by the state they led to", ["kind", "state"])
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ async def settle(
     """Write down how a try ended and what follows."""
     decided = judge(mail, outcome, now_ms)
     kept = await rows.settle(mail, outcome, decided, now_ms, only_expired=only_expired)
+    if kept:
+        TRIES.labels(mail.kind, decided.state.value).inc()
     log.info(
         "mail tried",
         state=decided.state,
