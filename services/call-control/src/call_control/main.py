@@ -1,1 +1,222 @@
-"""Composition root of call-control (being built)."""
+"""Composition root of call-control: its HTTP app, its background work, its command."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+from fastapi import FastAPI
+from landline.chassis import health
+from landline.chassis.auth import TokenVerifier
+from landline.chassis.http_app import build_app
+from landline.chassis.logging import configure
+from landline.chassis.redis import durability_gaps
+from landline.chassis.service import Service
+from landline.chassis.settings import Settings
+from landline.chassis.stream_consumer import Handler, StreamConsumer
+from landline.chassis.stream_trimmer import run_trimmer
+from landline.chassis.surroundings import Backoff
+from landline.contracts import streams
+
+from call_control.adapters import read_model_keys
+from call_control.adapters.counters import Counters
+from call_control.api import live, simulation
+from call_control.api.services import Services
+from call_control.app.keep_leases import run_keeper
+from call_control.app.reconcile import find_drifts, repair
+from call_control.consumers.config import ConfigHandler, RatesHandler
+from call_control.consumers.ledger import LedgerHandler
+from call_control.edge.routes import mount
+from call_control.wiring import Parts, edge_routes, load_scripts, opened
+
+GROUP = "call-control"
+BUILD_CHECK_S = 2.0
+SWEEP_EVERY_S = 3600.0
+log = structlog.get_logger(__name__)
+
+
+def app(settings: Settings) -> FastAPI:
+    """The HTTP side: the edge API, live calls, usage, simulation."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as parts:
+            await load_scripts(parts)
+            verifier, stop = TokenVerifier(settings, parts.redis), asyncio.Event()
+            app.state.verifier = verifier
+            app.state.services = Services(parts.facts, parts.store, parts.gather, settings.clock)
+            app.state.edge_routes = edge_routes(parts)
+            app.state.parts = parts
+            app.state.readiness = readiness_of(parts, verifier)
+            tails = [asyncio.create_task(run(stop)) for run in (verifier.run, parts.facts.run)]
+            try:
+                yield
+            finally:
+                stop.set()
+                await asyncio.gather(*tails, return_exceptions=True)
+
+    about = "Decides, in real time, whether a call may happen, and settles it."
+    made = build_app("call-control", settings, [live.router, simulation.router], lifespan, description=about)
+    mount(made)
+    return made
+
+
+def readiness_of(parts: Parts, verifier: TokenVerifier) -> Callable[[], Awaitable[dict[str, str | None]]]:
+    """What must be there before calls can be decided: durable Redis, the read model, fresh tails."""
+
+    async def readiness() -> dict[str, str | None]:
+        found = await health.check_all({"redis": parts.redis.ping})
+        if found["redis"] is None:
+            found["durability"] = "; ".join(await durability_gaps(parts.redis)) or None
+            built = await parts.redis.exists(read_model_keys.READY)
+            found["read_model"] = None if built else "not built yet"
+        key = "LANDLINE_TICKET_KEY is not set"
+        return {
+            **found,
+            "changes": parts.facts.missing(),
+            "sessions": verifier.missing(),
+            "geoip": parts.geoip.missing(),
+            "ticket_key": None if parts.ticket_key else key,
+        }
+
+    return readiness
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Read model, balances, lease keeper, trimming: until told to stop."""
+    async with opened(settings) as parts, asyncio.TaskGroup() as group:
+        await load_scripts(parts)
+        for name, handler in _handlers(parts):
+            consumer = StreamConsumer(parts.redis, GROUP, [name], handler, claim_s=settings.claim_s)
+            group.create_task(consumer.run(stop))
+        group.create_task(_keep_built(parts, stop))
+        group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop))
+        group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop))
+        group.create_task(_keep_swept(parts, stop))
+
+
+def _handlers(parts: Parts) -> list[tuple[str, Handler]]:
+    clock = parts.settings.clock
+    return [
+        (streams.CONFIG, ConfigHandler(parts.model, clock)),
+        (streams.RATES, RatesHandler(parts.model, clock)),
+        (streams.LEDGER, LedgerHandler(parts.postings, parts.model, parts.peers.postings)),
+    ]
+
+
+async def _keep_built(parts: Parts, stop: asyncio.Event) -> None:
+    """Build the read model when it is missing: at the first start, or after Redis lost it."""
+    rebuild, backoff = parts.rebuild(), Backoff()
+    while not stop.is_set():
+        wait_s = BUILD_CHECK_S
+        try:
+            if await rebuild.needed():
+                await rebuild.run()
+            backoff.reset()
+        except Exception as error:  # the other services may not be up yet
+            log.warning("read model not built", error=repr(error)[:200])
+            wait_s = backoff.next_s()
+        await _pause(stop, wait_s)
+
+
+async def _keep_swept(parts: Parts, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await parts.model.sweep(parts.settings.clock.now_ms())
+        except Exception as error:
+            log.warning("tombstones not swept", error=repr(error)[:200])
+        await _pause(stop, SWEEP_EVERY_S)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+service = Service("call-control", "call_control", app, work)
+cli = typer.Typer(help="call-control: decides whether a call may happen.", no_args_is_help=True)
+
+
+def _settings() -> Settings:
+    settings = Settings()
+    configure(settings.log_level, "call-control")
+    return settings
+
+
+@cli.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="default: LANDLINE_PORT")] = None,
+    host: Annotated[str | None, typer.Option(help="default: LANDLINE_HOST")] = None,
+) -> None:
+    """Answer HTTP: the edge API and REST."""
+    settings = _settings()
+    uvicorn.run(
+        app(settings),
+        host=host or settings.host,
+        port=port or settings.port,
+        log_config=None,
+        access_log=False,
+    )
+
+
+@cli.command()
+def consume() -> None:
+    """Follow the other services' streams, keep leases."""
+    asyncio.run(_until_signal(_settings()))
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+@cli.command()
+def rebuild() -> None:
+    """Build the read model anew from the other services' snapshots; calls go on meanwhile."""
+
+    async def run() -> dict[str, str]:
+        async with opened(_settings()) as parts:
+            return await parts.rebuild().run()
+
+    typer.echo(f"read model built: {asyncio.run(run())}")
+
+
+@cli.command()
+def reconcile(
+    repair_drift: Annotated[bool, typer.Option("--repair", help="put counters right")] = False,
+) -> None:
+    """Do the counters add up? Prints what does not; exit code 1 when something is wrong."""
+    raise typer.Exit(asyncio.run(_reconcile(_settings(), repair_drift)))
+
+
+async def _reconcile(settings: Settings, repair_drift: bool) -> int:
+    async with opened(settings) as parts:
+        counters = Counters(parts.batch)
+        wrong = await find_drifts(parts.store, counters)
+        for drift in wrong:
+            print(drift)
+        if wrong and repair_drift:
+            wrong = await repair(counters, wrong)
+            print(f"{len(wrong)} left after the repair")
+        print("drift: " + (str(len(wrong)) if wrong else "0"))
+        return 1 if wrong else 0
+
+
+@cli.command()
+def migrate() -> None:
+    """Nothing to migrate: call-control keeps its truth in Redis (rejections get tables with issue 5)."""
+    print("call-control has no tables yet")
+
+
+if __name__ == "__main__":
+    cli()

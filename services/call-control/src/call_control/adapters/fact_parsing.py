@@ -7,7 +7,7 @@ a default, and a rule or address that cannot be read is left out with a log line
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_network
 from typing import Any
 
@@ -33,6 +33,7 @@ from call_control.domain.facts import (
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Row]
+Unseal = Callable[[str, str], str]
 log = structlog.get_logger(__name__)
 
 
@@ -108,7 +109,7 @@ def _alerts(percents: list[int] | None) -> tuple[int, ...]:
 def _networks(rows: Iterable[Row]) -> Iterable[Network]:
     for row in rows:
         try:
-            yield ip_network(row.get("network") or row.get("address") or "", strict=False)
+            yield ip_network(row["network"], strict=False)
         except ValueError:
             log.warning("authorized source that is no network", source=str(row)[:200])
 
@@ -136,7 +137,7 @@ def ddi_facts(ddi_id: str, row: Row) -> Ddi:
     """A number of the client."""
     return Ddi(
         id=ddi_id,
-        number=E164(row.get("e164") or row["number"]),
+        number=E164(row["number"]),
         kind=row.get("kind", "inout"),
         state=row.get("state", "active"),
         record=row.get("record") or "none",
@@ -149,8 +150,13 @@ def profile_facts(profile_id: str, row: Row) -> Profile:
     return Profile(profile_id, row["plan_id"], row["activation_at_ms"] // 1000)
 
 
-def brand_facts(brand_id: str, row: Row, rows: Rows, platform: Rows, carrier_profiles: Rows) -> BrandFacts:
-    """A brand with its carriers, routes, transformations and numbers; `platform`: what all brands share."""
+def brand_facts(
+    brand_id: str, row: Row, rows: Rows, platform: Rows, carrier_profiles: Rows, unseal: Unseal
+) -> BrandFacts:
+    """A brand with its carriers, routes, transformations and numbers; `platform`: what all brands share.
+
+    `unseal(sealed, place)` opens what servers authenticate with; it may raise ValueError.
+    """
     routes = _routes(rows)
     prefixes = frozenset(prefix for route in routes for prefix in route.prefixes)
     return BrandFacts(
@@ -164,25 +170,26 @@ def brand_facts(brand_id: str, row: Row, rows: Rows, platform: Rows, carrier_pro
         language=row.get("language") or "en",
         timezone=row.get("timezone") or "UTC",
         currency=row.get("currency") or "EUR",
-        country=row.get("country") or row.get("default_country") or "",
+        country=row.get("country") or "",
         max_call_s=row.get("max_call_s"),
-        carriers=_carriers(rows, carrier_profiles),
+        carriers=_carriers(rows, carrier_profiles, unseal),
         routes=routes,
         sets={**_sets(platform), **_sets(rows)},
         emergency_numbers=_numbers(platform, rows, "emergency"),
         special_numbers=_numbers(platform, rows, "special"),
         direct_devices=_direct_devices(rows),
+        carrier_of_server={server_id: each["carrier_id"] for server_id, each in of_kind(rows, "server")},
         patterns=prefixes,
         pattern_lengths=tuple(sorted({len(prefix) for prefix in prefixes}, reverse=True)),
         clients_with_routes=frozenset(route.client_id for route in routes if route.client_id),
     )
 
 
-def _carriers(rows: Rows, carrier_profiles: Rows) -> dict[str, Carrier]:
+def _carriers(rows: Rows, carrier_profiles: Rows, unseal: Unseal) -> dict[str, Carrier]:
     servers: dict[str, list[CarrierServer]] = defaultdict(list)
     for server_id, row in of_kind(rows, "server"):
         if row.get("enabled", True):
-            servers[row["carrier_id"]].append(_server(server_id, row, rows))
+            servers[row["carrier_id"]].append(_server(server_id, row, unseal))
     profiles: dict[str, list[Profile]] = defaultdict(list)
     for profile_id, row in carrier_profiles.items():
         profiles[str(row.get("carrier_id"))].append(profile_facts(profile_id, row))
@@ -199,8 +206,7 @@ def _carriers(rows: Rows, carrier_profiles: Rows) -> dict[str, Carrier]:
     }
 
 
-def _server(server_id: str, row: Row, rows: Rows) -> CarrierServer:
-    carrier = rows.get(f"carrier:{row['carrier_id']}", {})
+def _server(server_id: str, row: Row, unseal: Unseal) -> CarrierServer:
     return CarrierServer(
         id=server_id,
         host=row["host"],
@@ -210,13 +216,21 @@ def _server(server_id: str, row: Row, rows: Rows) -> CarrierServer:
         outbound_proxy=row.get("outbound_proxy"),
         send_pai=row.get("send_pai", True),
         send_rpid=row.get("send_rpid", False),
-        trusted=row.get("trusted", carrier.get("trusted", False)),
+        trusted=row.get("trusted", False),
         from_user=row.get("from_user"),
         from_domain=row.get("from_domain"),
         auth_user=row.get("auth_user"),
         auth_realm=row.get("auth_realm"),
-        auth_ha1=row.get("auth_ha1"),
+        auth_ha1=_opened(server_id, row.get("auth_ha1"), unseal),
     )
+
+
+def _opened(server_id: str, sealed: str | None, unseal: Unseal) -> str | None:
+    try:
+        return None if sealed is None else unseal(sealed, f"carrier_server:{server_id}")
+    except ValueError as error:
+        log.error("credentials of a carrier server can't be opened", server_id=server_id, error=str(error))
+        return None
 
 
 def _routes(rows: Rows) -> tuple[Route, ...]:
@@ -234,13 +248,13 @@ def _route(route_id: str, row: Row, patterns: Mapping[str, Row]) -> Route:
     return Route(
         id=route_id,
         prefixes=() if pattern is None else (pattern["prefix"],),
-        mode=row.get("mode") or row.get("routing_mode") or "static",
-        kind=_route_kind(row.get("kind") or row.get("type") or "call"),
+        mode=row.get("mode", "static"),
+        kind=_route_kind(row.get("kind", "pattern")),
         client_id=row.get("client_id"),
         carrier_ids=tuple(carriers),
         priority=row.get("priority", 1),
         weight=row.get("weight") or 1,
-        stopper=bool(row.get("stopper")) or (row.get("mode") or row.get("routing_mode")) == "block",
+        stopper=row.get("stopper", False) or row.get("mode") == "block",
         prefix=row.get("prefix") or "",
         force_clid=row.get("force_clid") or None,
         disable_diversion=row.get("disable_diversion", False),

@@ -21,7 +21,8 @@ from landline.rating.deck_file import Deck
 
 from call_control.adapters import read_model_keys as keys
 from call_control.adapters.deck_files import DeckFiles
-from call_control.adapters.fact_parsing import brand_facts, client_facts, edge_facts
+from call_control.adapters.fact_parsing import Unseal, brand_facts, client_facts, edge_facts
+from call_control.adapters.keys import keys_of
 from call_control.adapters.rate_facts import plan_of
 from call_control.adapters.read_model import read_fields
 from call_control.domain.facts import BrandFacts, ClientFacts, EdgeFacts
@@ -50,6 +51,10 @@ class Loading(Generic[K, V]):
     def known(self, key: K) -> V | None:
         """What is cached, at no cost."""
         return self._known.get(key)
+
+    def values(self) -> list[V]:
+        """All that is cached."""
+        return list(self._known.values())
 
     async def get(self, key: K) -> V:
         """The value, loaded if need be. Raises what the load raises; a failure is not remembered."""
@@ -105,8 +110,9 @@ class Directory:
 class FactsCache:
     """All facts of a process. `run` follows the invalidations; nothing is served from before it began."""
 
-    def __init__(self, batch: AutoBatch, decks: DeckFiles) -> None:
+    def __init__(self, batch: AutoBatch, decks: DeckFiles, unseal: Unseal) -> None:
         self._batch = batch
+        self._unseal = unseal
         self._decks = decks
         self._whole: Loading[str, Directory] = Loading(self._load_directory, 1)
         self._rates: Loading[str, RateBook] = Loading(self._load_rates, 1)
@@ -148,6 +154,29 @@ class FactsCache:
         """The client whose device has this name in the brand, or None (believed for a second only)."""
         return await self._names.get((brand_id, name))
 
+    async def find_client(self, client_id: str) -> ClientFacts | None:
+        """A client by its id alone: looked for in every partition in use. Not for the hot path."""
+        brands = (await self.directory()).brands
+        partitions = sorted({int(row["partition"]) for row in brands.values()})
+        for raw in await asyncio.gather(
+            *(self._batch.execute("HGET", keys.client(k, client_id), "client") for k in partitions)
+        ):
+            row = read_fields({b"client": raw}).get("client") if raw is not None else None
+            if row is not None:
+                return await self.client(row["brand_id"], client_id)
+        return None
+
+    async def brand_active(self, partition: int, brand_id: str) -> int:
+        """How many calls a brand has now."""
+        return int(await self._batch.execute("HGET", keys_of(partition).brand(brand_id), "active") or 0)
+
+    def carrier_of_server(self, server_id: str) -> str | None:
+        """The carrier of a server, as far as its brand is in memory; for records only."""
+        for brand in self._brands.values():
+            if brand is not None and server_id in brand.carrier_of_server:
+                return brand.carrier_of_server[server_id]
+        return None
+
     def forget_name(self, brand_id: str, name: str) -> None:
         """A name led to a client that has no such device: it may have moved."""
         self._names.forget((brand_id, name))
@@ -166,7 +195,9 @@ class FactsCache:
         platform = self._batch.execute("HGETALL", keys.PLATFORM)
         profiles = self._batch.execute("HGETALL", keys.CARRIER_PROFILES)
         rows = read_fields(await own)
-        return brand_facts(brand_id, row, rows, read_fields(await platform), read_fields(await profiles))
+        return brand_facts(
+            brand_id, row, rows, read_fields(await platform), read_fields(await profiles), self._unseal
+        )
 
     async def _load_client(self, key: tuple[str, str]) -> ClientFacts | None:
         brand_id, client_id = key

@@ -11,16 +11,14 @@ from landline.contracts.envelope import seal
 from landline.kernel.clock import Clock
 from landline.kernel.ids import CallId
 from landline.kernel.money import decimal_string
-from landline.rating.price import price_micros
 
 from call_control.app.answers import CHALLENGE, allow_answer, deny_answer, with_duration
 from call_control.app.gather_facts import GatherFacts
 from call_control.domain.admission import Case, Challenge, judge, trace
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial, deny
-from call_control.domain.facts import Facts
 from call_control.domain.lease import Payable, lease_for_money, outer_bound_s
-from call_control.domain.live_call import LiveCall, State
+from call_control.domain.live_call import LiveCall, State, Terms
 from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
 
 PRODUCER: Final = "call-control"
@@ -28,7 +26,7 @@ NO_BRAND_PARTITION: Final = 0
 """Where denials are kept that no brand could be found for."""
 TRIES: Final = 5
 
-IssueTicket = Callable[[CallFacts], str]
+IssueTicket = Callable[[CallFacts, Terms], str]
 
 
 class CallOver(Exception):
@@ -118,7 +116,7 @@ class AdmitCall:
 
     def _new_call(self, case: Case, edge_id: str) -> NewCall:
         facts = call_facts(case, edge_id)
-        answer = allow_answer(case, facts.call_id, self._issue_ticket(facts))
+        answer = allow_answer(case, facts.call_id, self._issue_ticket(facts, case.terms))
         hold = case.hold
         return NewCall(
             facts=facts,
@@ -243,21 +241,3 @@ def rejected_event(case: Case, denial: Denial) -> bytes:
         brand_id=facts.brand.id if facts.brand is not None else None,
         client_id=facts.client.id if facts.client is not None else None,
     )
-
-
-class Simulation(NamedTuple):
-    """What would happen now: the case as decided, the refusal if any, and the price of the duration asked."""
-
-    case: Case
-    refusal: Denial | Challenge | None
-    price_micros: int | None
-
-
-def simulate(request: CallRequest, facts: Facts, at_ms: int, duration_s: int | None) -> Simulation:
-    """The same pipeline, dry. Counters and balance are the caller's to look at; it changes nothing."""
-    case = Case(request, facts, at_ms, Random(0))
-    refusal = judge(case)
-    price = None
-    if refusal is None and case.priced is not None and duration_s is not None:
-        price = price_micros(case.priced.tariff, at_ms / 1000, duration_s)
-    return Simulation(case, refusal, price)

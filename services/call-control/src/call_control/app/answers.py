@@ -89,16 +89,19 @@ def with_duration(kept: bytes, max_duration_s: int) -> bytes:
 
 def deny_answer(denial: Denial, attempt_id: str) -> bytes:
     """The answer of a refusal."""
+    return _encode(deny_of(denial, attempt_id))
+
+
+def deny_of(denial: Denial, attempt_id: str) -> Deny:
+    """A refusal as the edge and a simulation tell it."""
     reason = denial.reason
-    return _encode(
-        Deny(
-            attempt_id=attempt_id,
-            reason=reason.code,
-            sip_code=reason.sip_code,
-            sip_reason=reason.sip_reason,
-            retry_after_s=reason.retry_after_s,
-            announcement=None,
-            detail=denial.detail,
-            sentence=reason.sentence,
-        )
+    return Deny(
+        attempt_id=attempt_id,
+        reason=reason.code,
+        sip_code=reason.sip_code,
+        sip_reason=reason.sip_reason,
+        retry_after_s=reason.retry_after_s,
+        announcement=None,
+        detail=denial.detail,
+        sentence=reason.sentence,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from call_control.adapters.placement import ENTITIES, Change
-from call_control.adapters.read_model import ReadModel
 from landline.chassis.stream_consumer import NotYet
 from landline.chassis.streams import Entry
 from landline.contracts.billing.events import PlanPublished, ProfilePublished, TariffPublished
 from landline.contracts.provisioning.events import EntityChanged
 from landline.kernel.clock import Clock
+
+from call_control.adapters.placement import ENTITIES, Change
+from call_control.adapters.read_model import ReadModel
 
 GROUP = "call-control"
 _SUFFIX = ".changed.v1"

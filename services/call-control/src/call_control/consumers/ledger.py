@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from call_control.adapters.read_model import ReadModel
-from call_control.domain.replies import PostingReply, Status
 from landline.chassis.stream_consumer import NotYet
 from landline.chassis.streams import Entry
 from landline.contracts.billing.events import PostingMade
+
+from call_control.adapters.read_model import ReadModel
+from call_control.domain.replies import PostingReply, Status
 
 GROUP = "call-control"
 MOST_PAGES = 1_000

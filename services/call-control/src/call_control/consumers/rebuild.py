@@ -8,19 +8,20 @@ of keys is needed, and a change that arrives meanwhile is never undone. Decision
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import msgspec
 import structlog
+from landline.chassis.redis import AutoBatch
+from landline.kernel.clock import Clock
+
 from call_control.adapters import read_model_keys as keys
 from call_control.adapters.call_reads import as_map
 from call_control.adapters.placement import Change, Invalidation
 from call_control.adapters.read_model import ReadModel
 from call_control.adapters.snapshots import BILLING, PROVISIONING, Peers
-from landline.chassis.redis import AutoBatch
-from landline.kernel.clock import Clock
 
 ROWS_AT_ONCE = 500
 LOCK_S = 60
@@ -31,7 +32,7 @@ class SetsBalances(Protocol):
     """`adapters.postings.Postings`, as far as needed here."""
 
     async def set_balance(
-        self, partition: int, client_id: str, sequence: int, balance_micros: int, posted: Iterable[str]
+        self, partition: int, client_id: str, sequence: int, balance_micros: int, posted: Sequence[str]
     ) -> Any: ...
 
 

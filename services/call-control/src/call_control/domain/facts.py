@@ -184,6 +184,7 @@ class BrandFacts:
     special_numbers: tuple[ServiceNumber, ...] = ()
     direct_devices: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Source address -> (client id, device name) of the devices with direct connectivity."""
+    carrier_of_server: Mapping[str, str] = field(default_factory=dict)
     patterns: frozenset[str] = frozenset()
     """All prefixes that some route matches; `pattern_lengths`: how long they are, longest first."""
     pattern_lengths: tuple[int, ...] = ()

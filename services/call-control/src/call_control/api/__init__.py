@@ -1,0 +1,1 @@
+"""REST of call-control for people and integrators: live calls, usage, simulation."""

@@ -1,0 +1,125 @@
+"""`POST simulate`: the decision on a call that is not made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from landline.chassis.auth import Caller
+from landline.chassis.problems import NotFound, responses
+from landline.kernel.money import decimal_string
+from msgspec import Meta
+
+from call_control.api.scope import operator
+from call_control.api.services import Services, services_of
+from call_control.app.answers import Deny, deny_of
+from call_control.app.simulate import Simulation, refused, simulate, with_counters
+from call_control.domain.admission import Challenge
+from call_control.domain.admission.case import Leg
+from call_control.domain.admission.request import CallRequest
+from call_control.domain.denials import Denial
+from call_control.edge.reading import BodyReader, check_call_request, moment_ms
+
+router = APIRouter(tags=["simulation"])
+NO_ATTEMPT = UUID(int=0)
+
+
+class SimulateRequest(CallRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /calls`, and what to price: a duration, a moment (default: now)."""
+
+    attempt_id: UUID = NO_ATTEMPT
+    sip_call_id: Annotated[str, Meta(max_length=256)] = ""
+    duration_s: Annotated[int, Meta(ge=0, le=86_400)] | None = None
+    at: str | float | int | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One line of the trace."""
+
+    step: str
+    outcome: str
+    detail: str
+
+
+class SimulateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The decision, why, and the price (decimal string) of `duration_s`."""
+
+    decision: str
+    denial: Deny | None
+    trace: list[Step]
+    client_id: str | None
+    device_id: str | None
+    ddi_id: str | None
+    caller: str | None
+    callee: str | None
+    withhold: bool | None
+    call_class: str | None
+    max_duration_s: int | None
+    routes: tuple[Leg, ...]
+    tariff: Any | None
+    price: str | None
+    currency: str | None
+
+
+_reader = BodyReader(SimulateRequest)
+_encode = msgspec.json.Encoder().encode
+
+
+@router.post(
+    "/simulate",
+    responses=responses(401, 403, 404, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/SimulateRequest"}}},
+        }
+    },
+)
+async def simulate_call(request: Request, caller: Caller) -> Response:
+    """Would this call be allowed, at what price, by which route, and why. Changes nothing."""
+    operator(caller)
+    services = services_of(request)
+    asked: SimulateRequest = _reader.read(await request.body())
+    check_call_request(asked)
+    at_ms = services.clock.now_ms() if asked.at is None else moment_ms(asked.at)
+    facts = await services.gather(asked)
+    if caller.brand_id is not None and (facts.brand is None or facts.brand.id != caller.brand_id):
+        raise NotFound("no brand of yours has this SIP domain")
+    case, refusal = simulate(asked, facts, at_ms)
+    found = refused(case, refusal) if refusal is not None else await _counted(services, case, asked)
+    return Response(_encode(_answer(found, asked)), media_type="application/json")
+
+
+async def _counted(services: Services, case: Any, asked: SimulateRequest) -> Simulation:
+    client, partition = case.client, case.brand.partition
+    usage = await services.store.client_usage(partition, client.id, client.timezone, case.now_ms)
+    brand_active = await services.facts.brand_active(partition, case.brand.id)
+    return with_counters(case, usage, brand_active, asked.duration_s)
+
+
+def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
+    case, refusal = found.case, found.refusal
+    facts = case.facts
+    decision = "allow" if refusal is None else "challenge" if isinstance(refusal, Challenge) else "deny"
+    priced = getattr(case, "priced", None)
+    price = found.price_micros
+    ddi = getattr(case, "ddi", None)
+    return SimulateAnswer(
+        decision=decision,
+        denial=deny_of(refusal, str(asked.attempt_id)) if isinstance(refusal, Denial) else None,
+        trace=[Step(line.step, line.outcome, line.detail) for line in found.trace],
+        client_id=facts.client.id if facts.client is not None else None,
+        device_id=facts.device.id if facts.device is not None else None,
+        ddi_id=ddi.id if ddi is not None else None,
+        caller=getattr(case, "shown", None),
+        callee=getattr(case, "callee", None),
+        withhold=getattr(case, "withhold", None),
+        call_class=getattr(case, "call_class", None),
+        max_duration_s=found.max_duration_s,
+        routes=getattr(case, "legs", ()) if refusal is None else (),
+        tariff=msgspec.Raw(priced.pinned.encode()) if priced is not None else None,
+        price=None if price is None else decimal_string(price),
+        currency=facts.client.currency if facts.client is not None else None,
+    )

@@ -1,0 +1,197 @@
+"""`POST /calls` and its reports, and the no-op that the bench compares with. Bare ASGI endpoints."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Protocol
+
+import msgspec
+from landline.chassis.problems import Conflict, NotFound, Unavailable
+from landline.kernel.clock import Clock
+from landline.kernel.ids import CallId, NotACallId
+from msgspec import Meta
+from starlette.types import Receive, Scope, Send
+
+from call_control.app.admit_call import AdmitCall, CallOver
+from call_control.app.call_port import Calls
+from call_control.app.record_answer import record_answer
+from call_control.app.record_end import EndReport, record_end
+from call_control.app.record_ringing import record_ringing
+from call_control.app.recorded import CallBusy, Recorded
+from call_control.edge.auth import EdgeAuth
+from call_control.edge.endpoint import NO_CONTENT, Endpoint, json_answer
+from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request
+from call_control.edge.tallies import ADMISSIONS
+
+At = str | float | int
+Id = Annotated[str, Meta(max_length=64)]
+NOOP_BODY: Final = b'{"decision":"allow","padding":"' + b"x" * (700 - 33) + b'"}'
+
+
+class Ringing(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `/calls/{id}/ringing`."""
+
+    at: At
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `/calls/{id}/answered`. `handle` names the dialog at the edge, for its commands."""
+
+    at: At
+    server_id: Id | None = None
+    handle: dict[str, Any] | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One carrier server that was tried, and how it answered."""
+
+    server_id: Id | None = None
+    sip_code: Annotated[int, Meta(ge=0, le=999)] | None = None
+    ms: Annotated[int, Meta(ge=0, le=2**31)] | None = None
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `/calls/{id}/ended`."""
+
+    at: At
+    answered_at: At | None = None
+    sip_code: Annotated[int, Meta(ge=100, le=699)] | None = None
+    cause: Annotated[str, Meta(max_length=64, pattern="^[A-Za-z0-9_-]*$")] = "normal"
+    ended_by: Literal["caller", "callee", "system", "edge"] = "edge"
+    server_id: Id | None = None
+    attempts: Annotated[list[Attempt], Meta(max_length=20)] = []
+    leg_call_id: Id | None = None
+    ticket: Annotated[str, Meta(max_length=2048)] | None = None
+
+
+class Admission(Endpoint):
+    """`POST /calls`: one decision, one Redis round trip when the facts are in memory."""
+
+    def __init__(self, auth: EdgeAuth, admit: AdmitCall) -> None:
+        self._auth = auth
+        self._admit = admit
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 with the decision; 409 `call_over` for an attempt whose call has ended."""
+        edge = await self._auth(scope["headers"])
+        request = read_call_request(await read_body(receive))
+        try:
+            answer = await self._admit(request, edge.id)
+        except CallOver:
+            raise Conflict("call_over", "the call of this attempt has ended") from None
+        ADMISSIONS.labels(answer.decision, answer.reason).inc()
+        await json_answer(send, answer.body)
+
+
+class Noop(Endpoint):
+    """`POST /noop`: authenticates, reads the body, answers 700 bytes: no admission can be faster."""
+
+    def __init__(self, auth: EdgeAuth) -> None:
+        self._auth = auth
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 with a constant."""
+        await self._auth(scope["headers"])
+        await read_body(receive)
+        await json_answer(send, NOOP_BODY)
+
+
+class CarrierOf(Protocol):
+    """Finds a server's carrier, for records; given by the facts cache."""
+
+    def carrier_of_server(self, server_id: str) -> str | None:
+        """The carrier, or None when no brand in memory has the server."""
+
+
+class Reports:
+    """What the report endpoints share."""
+
+    def __init__(
+        self,
+        auth: EdgeAuth,
+        calls: Calls,
+        clock: Clock,
+        carriers: CarrierOf,
+        silent_ms: int,
+        ticket_key: bytes,
+    ) -> None:
+        self.auth = auth
+        self.calls = calls
+        self.clock = clock
+        self.carriers = carriers
+        self.silent_ms = silent_ms
+        self.ticket_key = ticket_key
+
+
+class Report(Endpoint):
+    """`POST /calls/{call_id}/ringing | answered | ended`: 204, repeated 204, unknown 404."""
+
+    kind: type[msgspec.Struct]
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._reader = BodyReader(self.kind)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One report."""
+        await self._reports.auth(scope["headers"])
+        body = self._reader.read(await read_body(receive))
+        call_id = scope["path_params"]["call_id"]
+        try:
+            CallId.parse(call_id)
+            recorded = await self.record(call_id, body, self._reports.clock.now_ms())
+        except NotACallId:
+            recorded = Recorded.UNKNOWN
+        except CallBusy as error:
+            raise Unavailable(str(error), code=error.code) from None
+        if recorded is Recorded.UNKNOWN:
+            raise NotFound("no such call")
+        await send(NO_CONTENT)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def record(self, call_id: str, body: Any, now_ms: int) -> Recorded:
+        """Do what the report says."""
+        raise NotImplementedError
+
+
+class RingingReport(Report):
+    """The called side rings."""
+
+    kind = Ringing
+
+    async def record(self, call_id: str, body: Ringing, now_ms: int) -> Recorded:
+        """Once; late or repeated is fine."""
+        return await record_ringing(self._reports.calls, call_id, moment_ms(body.at), now_ms)
+
+
+class AnsweredReport(Report):
+    """Conversation begins."""
+
+    kind = Answered
+
+    async def record(self, call_id: str, body: Answered, now_ms: int) -> Recorded:
+        """Starts the lease."""
+        reports = self._reports
+        at_ms = moment_ms(body.at)
+        return await record_answer(reports.calls, call_id, at_ms, body.server_id, now_ms, reports.silent_ms)
+
+
+class EndedReport(Report):
+    """The call is over."""
+
+    kind = Ended
+
+    async def record(self, call_id: str, body: Ended, now_ms: int) -> Recorded:
+        """Settles it once."""
+        carrier = self._reports.carriers.carrier_of_server(body.server_id) if body.server_id else None
+        report = EndReport(
+            ended_ms=moment_ms(body.at),
+            answered_ms=None if body.answered_at is None else moment_ms(body.answered_at, "answered_at"),
+            cause=body.cause,
+            ended_by=body.ended_by,
+            sip_code=body.sip_code,
+            server_id=body.server_id,
+            carrier_id=carrier,
+            attempts=tuple(msgspec.to_builtins(each) for each in body.attempts),
+            ticket=body.ticket,
+        )
+        return await record_end(self._reports.calls, call_id, report, now_ms, self._reports.ticket_key)

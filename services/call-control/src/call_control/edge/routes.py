@@ -1,0 +1,124 @@
+"""The edge API's addresses, and their place in OpenAPI: bare endpoints are documented all the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from call_control.app.answers import Allow, Deny
+from call_control.domain.admission.request import CallRequest
+from call_control.edge.calls import Answered, Ended, Ringing
+from call_control.edge.endpoint import Endpoint
+from call_control.edge.lists import Heartbeat, HeartbeatAnswer, Resync, ResyncAnswer
+
+BASE = "/api/call-control/v1"
+_REF = "#/components/schemas/{name}"
+
+
+class AllowAnswer(Allow, frozen=True, kw_only=True):
+    """An allow as it goes out."""
+
+    max_duration_s: int
+
+
+class ChallengeAnswer(msgspec.Struct, frozen=True):
+    """A digest is needed first."""
+
+    decision: str = "challenge"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRoutes:
+    """One endpoint per address."""
+
+    calls: Endpoint
+    noop: Endpoint
+    ringing: Endpoint
+    answered: Endpoint
+    ended: Endpoint
+    heartbeat: Endpoint
+    resync: Endpoint
+
+
+_ADDRESSES: tuple[tuple[str, str, str, type | None, tuple[type, ...]], ...] = (
+    ("calls", "/calls", "Admit a call", CallRequest, (AllowAnswer, Deny, ChallengeAnswer)),
+    ("ringing", "/calls/{call_id}/ringing", "The called side rings", Ringing, ()),
+    ("answered", "/calls/{call_id}/answered", "Conversation begins", Answered, ()),
+    ("ended", "/calls/{call_id}/ended", "The call is over", Ended, ()),
+    ("heartbeat", "/edges/heartbeat", "A page of an edge's live calls", Heartbeat, (HeartbeatAnswer,)),
+    ("resync", "/edges/resync", "Tickets of calls we do not know", Resync, (ResyncAnswer,)),
+    ("noop", "/noop", "For the bench: what no admission can be faster than", None, ()),
+)
+
+
+class Deferred(Endpoint):
+    """An address whose endpoint is made when the app starts: its Redis is opened then."""
+
+    def __init__(self, app: FastAPI, name: str) -> None:
+        self._app = app
+        self._name = name
+        self._endpoint: Endpoint | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        if self._endpoint is None:
+            self._endpoint = getattr(self._app.state.edge_routes, self._name)
+        await self._endpoint(scope, receive, send)
+
+
+def mount(app: FastAPI) -> None:
+    """Put the edge's addresses before all others, and into OpenAPI. Needs `app.state.edge_routes`."""
+    routes = [Route(BASE + path, Deferred(app, name), methods=["POST"]) for name, path, *_ in _ADDRESSES]
+    app.router.routes[:0] = routes
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        known = app.openapi_schema is not None
+        schema = plain()
+        if not known:
+            _describe(schema)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    kinds = {kind for *_, asked, answers in _ADDRESSES for kind in (asked, *answers) if kind is not None}
+    _, parts = msgspec.json.schema_components(sorted(kinds, key=lambda k: k.__name__), ref_template=_REF)
+    schema.setdefault("components", {}).setdefault("schemas", {}).update(parts)
+    schema["components"].setdefault("securitySchemes", {}).update(
+        edge_key={"type": "http", "scheme": "bearer"}, edge_basic={"type": "http", "scheme": "basic"}
+    )
+    for _name, path, summary, asked, answers in _ADDRESSES:
+        schema["paths"][BASE + path] = {"post": _operation(path, summary, asked, answers)}
+
+
+def _operation(path: str, summary: str, asked: type | None, answers: tuple[type, ...]) -> dict[str, Any]:
+    done = (
+        {"200": {"description": "Decided", **_content(*answers)}}
+        if answers
+        else {"204": {"description": "Done"}}
+    )
+    problem = {"application/problem+json": {"schema": {"$ref": _REF.format(name="ProblemDetails")}}}
+    codes = ("401", "404", "409", "413", "422", "503")
+    operation: dict[str, Any] = {
+        "tags": ["edge"],
+        "summary": summary,
+        "security": [{"edge_key": []}, {"edge_basic": []}],
+        "responses": {**done, **{code: {"description": "Problem", "content": problem} for code in codes}},
+    }
+    if asked is not None:
+        operation["requestBody"] = {"required": True, **_content(asked)}
+    if "{call_id}" in path:
+        where = {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string"}}
+        operation["parameters"] = [where]
+    return operation
+
+
+def _content(*kinds: type) -> dict[str, Any]:
+    refs = [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds]
+    return {"content": {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}}

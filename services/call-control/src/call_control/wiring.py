@@ -1,0 +1,137 @@
+"""What the processes of call-control are made of, opened and closed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from landline.chassis.redis import AnyRedis, AutoBatch, connect
+from landline.chassis.secrets import Keyring, NoSecretsKey
+from landline.chassis.settings import Settings
+from landline.contracts.call_control.events import CallFacts
+
+from call_control.adapters import scripts
+from call_control.adapters.call_store import CallStore
+from call_control.adapters.deck_files import DeckFiles
+from call_control.adapters.edge_states import EdgeStates
+from call_control.adapters.fact_parsing import Unseal
+from call_control.adapters.facts_cache import FactsCache
+from call_control.adapters.geoip import GeoIp
+from call_control.adapters.postings import Postings
+from call_control.adapters.read_model import ReadModel
+from call_control.adapters.snapshots import Peers
+from call_control.app.admit_call import AdmitCall
+from call_control.app.gather_facts import GatherFacts
+from call_control.consumers.rebuild import Rebuild
+from call_control.domain.live_call import Terms
+from call_control.domain.ticket import sign_ticket
+from call_control.edge.auth import EdgeAuth
+from call_control.edge.calls import Admission, AnsweredReport, EndedReport, Noop, Reports, RingingReport
+from call_control.edge.endpoint import OUTAGE
+from call_control.edge.lists import HeartbeatEndpoint, Lists, ResyncEndpoint
+from call_control.edge.routes import EdgeRoutes
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One process's own connections and caches."""
+
+    settings: Settings
+    redis: AnyRedis
+    batch: AutoBatch
+    store: CallStore
+    facts: FactsCache
+    gather: GatherFacts
+    geoip: GeoIp
+    model: ReadModel
+    peers: Peers
+    postings: Postings
+
+    @property
+    def silent_ms(self) -> int:
+        """After which silence of its edge a call is lost."""
+        return self.settings.edge_silent_s * 1000
+
+    @property
+    def ticket_key(self) -> bytes:
+        """Signs tickets."""
+        return self.settings.ticket_key.get_secret_value().encode()
+
+    def rebuild(self) -> Rebuild:
+        """Building the read model from snapshots."""
+        return Rebuild(self.batch, self.model, self.peers, self.postings, self.settings.clock)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Parts]:
+    """Everything a process needs; closed when the block ends."""
+    redis = await connect(settings)
+    batch = AutoBatch(redis)
+
+    def internal_key() -> str:
+        return settings.internal_key.get_secret_value()
+
+    decks = DeckFiles(settings.data / "rates", settings.public_url, internal_key)
+    facts, geoip = FactsCache(batch, decks, _unseal(settings)), GeoIp(settings.geoip_db)
+    try:
+        yield Parts(
+            settings=settings,
+            redis=redis,
+            batch=batch,
+            store=CallStore(batch),
+            facts=facts,
+            gather=GatherFacts(facts, geoip.country_of, settings.lease_s),
+            geoip=geoip,
+            model=ReadModel(batch),
+            peers=Peers(settings.public_url, internal_key),
+            postings=Postings(batch),
+        )
+    finally:
+        await batch.aclose()
+        await redis.aclose()
+
+
+def _unseal(settings: Settings) -> Unseal:
+    try:
+        return Keyring.of(settings).unseal
+    except NoSecretsKey as error:
+        log.error("credentials of carriers can't be opened", error=str(error))
+
+    def refuse(_sealed: str, _place: str) -> str:
+        raise NoSecretsKey("LANDLINE_SECRETS_KEY is not set")
+
+    return refuse
+
+
+def edge_routes(parts: Parts) -> EdgeRoutes:
+    """The endpoints of the edge API."""
+    settings, key = parts.settings, parts.ticket_key
+
+    def issue(facts: CallFacts, terms: Terms) -> str:
+        return sign_ticket(facts, terms, key)
+
+    auth = EdgeAuth(parts.facts.directory)
+    admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE)
+    reports = Reports(auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key)
+    lists = Lists(auth, parts.store, EdgeStates(parts.batch), settings.clock, parts.silent_ms, key)
+    return EdgeRoutes(
+        calls=Admission(auth, admit),
+        noop=Noop(auth),
+        ringing=RingingReport(reports),
+        answered=AnsweredReport(reports),
+        ended=EndedReport(reports),
+        heartbeat=HeartbeatEndpoint(lists),
+        resync=ResyncEndpoint(lists),
+    )
+
+
+async def load_scripts(parts: Parts) -> None:
+    """Give the server the scripts; one that is away gets them by NOSCRIPT later."""
+    try:
+        await scripts.load_all(parts.redis)
+    except OUTAGE as error:
+        log.warning("scripts not loaded", error=repr(error)[:200])
