@@ -129,7 +129,15 @@ def aftermath(url: str, demo: dict[str, Any], edge: EdgeSimulator, console: Cons
         time.sleep(0.2)
     time.sleep(1.5)
     records = api.get("/api/billing/v1/call-records", limit=15, sort="-started_at")["items"]
-    columns = ("started_at", "caller", "callee", "destination", "duration_s", "price", "cause")
+    columns: tuple[str, ...] = (
+        "started_at",
+        "caller",
+        "callee",
+        "destination",
+        "duration_s",
+        "price",
+        "cause",
+    )
     console.print(table("call records (newest 15)", records, columns))
     postings = api.get("/api/billing/v1/postings", limit=12)["items"]
     columns = ("created_at", "kind", "sequence", "amount", "balance_after", "call_id")

@@ -107,6 +107,11 @@ class Stack:
         """REST as the platform admin."""
         return RestClient.login(self.url, "admin", ADMIN_PASSWORD)
 
+    def redis_url(self) -> str:
+        """Where the run's own Valkey listens, with its password."""
+        words = self.processes()["web"].environ()
+        return words["LANDLINE_REDIS_URL"]
+
     def secret(self, name: str) -> str:
         """A generated secret of the data folder, e.g. `internal_key`."""
         config: dict[str, Any] = json.loads((self.data / "config.json").read_text())
