@@ -147,8 +147,8 @@ ADMINS = Resource(
     rules=(
         _below_the_caller,
         _not_oneself,
-        _may_impersonate,
         _no_more_than_the_caller,
+        _may_impersonate,
         _set_password,
         _end_sessions,
     ),
