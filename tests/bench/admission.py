@@ -1,7 +1,7 @@
-"""`make bench`: admission over HTTP through the whole pipeline, against a no-op on the same port in the same run.
+"""`make bench`: admission over HTTP through the whole pipeline, against a no-op of the same run and port.
 
-The no-op authenticates the edge key, reads the same body and answers a constant 700 bytes: what HTTP itself costs.
-Prints a table and writes build/bench.json. Options: --clients, --prefixes, --seconds, --quick.
+The no-op authenticates the edge key, reads the same body and answers a constant 700 bytes: what HTTP costs.
+Prints a table and writes build/bench.json. Options: --clients, --prefixes, --seconds.
 """
 
 from __future__ import annotations
