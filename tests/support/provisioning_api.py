@@ -75,7 +75,7 @@ class Api:
         """A new brand, and a principal named by its name."""
         n = next(self._numbers)
         given = {
-            "name": f"brand{n}",
+            "name": f"brand{n}-{id(self):x}",
             "sip_domain": f"b{n}-{id(self):x}.example.com",
             "country": "ES",
             "features": ["billing", "faxes", "recordings"],

@@ -10,7 +10,7 @@ from landline.chassis.resources.field_types import Country, Currency, Language, 
 from landline.contracts import streams
 from landline.kernel.ids import PARTITIONS
 from pydantic import AfterValidator, Field
-from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, func, select
+from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, any_, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.api.field_types import Domain, InvoiceData, MaxCalls, MaxCallSeconds
@@ -78,7 +78,11 @@ async def _keep_used_features(change: Change) -> None:
         return
     clients = change.resource.table_named("clients")
     for feature in sorted(set(change.old["features"]) - set(change.new["features"])):
-        used = clients.c.features.any(feature) if feature != "billing" else clients.c.billing_method != "none"
+        used = (
+            any_(clients.c.features) == feature
+            if feature != "billing"
+            else clients.c.billing_method != "none"
+        )
         count = await change.tx.scalar(
             select(func.count()).select_from(clients).where(clients.c.brand_id == change.old["id"], used)
         )

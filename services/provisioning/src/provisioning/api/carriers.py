@@ -13,7 +13,7 @@ from landline.chassis.secrets import Keyring
 from landline.contracts import streams
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy import Boolean, Column, Integer, Table, Text, Uuid, func, or_, select
+from sqlalchemy import Boolean, Column, Integer, Table, Text, Uuid, any_, func, or_, select
 
 from provisioning.api.field_types import Domain, Host, Port, SipUser, Transport
 from provisioning.api.schema import METADATA
@@ -126,7 +126,7 @@ async def _keep_last_server(change: Change) -> None:
     if change.action != "d":
         return
     carrier_id, routes = change.new["carrier_id"], change.resource.table_named("routes")
-    used = or_(routes.c.carrier_id == carrier_id, routes.c.carrier_ids.any(carrier_id))
+    used = or_(routes.c.carrier_id == carrier_id, any_(routes.c.carrier_ids) == carrier_id)
     servers = select(func.count()).select_from(SERVER_TABLE).where(SERVER_TABLE.c.carrier_id == carrier_id)
     in_routes = await change.tx.scalar(select(func.count()).select_from(routes).where(used))
     if in_routes and await change.tx.scalar(servers) == 1:

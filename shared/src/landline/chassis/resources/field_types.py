@@ -21,10 +21,26 @@ from landline.kernel.numbers import is_e164
 LONGEST_TEXT = 4096
 
 
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        strict = {"strict": True} if schema.get("type") in ("int", "float", "bool") else {}
+        return {key: _strict(value) for key, value in schema.items()} | strict
+    return [_strict(each) for each in schema] if isinstance(schema, list) else schema
+
+
 class ApiModel(BaseModel):
     """Base of what a management API takes: unknown fields are refused, no text is longer than 4,096."""
 
     model_config = ConfigDict(extra="forbid", str_max_length=LONGEST_TEXT)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Numbers are JSON numbers and true is true: "2" is no number, "yes" no boolean.
+
+        pydantic's strict mode as a whole would refuse ids and times, which arrive as text.
+        """
+        schema: CoreSchema = _strict(handler(source))
+        return schema
 
 
 class Micros(TypeDecorator[int]):

@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    any_,
     func,
     or_,
     select,
@@ -237,7 +238,7 @@ def _condition(column: Any, operation: str, value: str) -> Any:
     if operation == "contains":
         return column.icontains(_text(value), autoescape=True)
     if isinstance(column.type, ARRAY):
-        return column.any(_value_of(column.type.item_type, value))
+        return any_(column) == _value_of(column.type.item_type, value)
     typed = _value(column, value)
     compare: Mapping[str, Callable[[], ColumnElement[bool]]] = {
         "": lambda: column == typed,

@@ -5,10 +5,10 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, create_model
 
@@ -17,7 +17,7 @@ from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, responses
 from landline.chassis.resources import listing, wire, writing
-from landline.chassis.resources.declaration import Actor, Registry, Resource, Row
+from landline.chassis.resources.declaration import Action, Actor, Registry, Resource, Row
 from landline.chassis.resources.writing import etag
 from landline.chassis.settings import Settings
 
@@ -59,6 +59,16 @@ def resource_router(registry: Registry, resource: Resource) -> APIRouter:
     return router
 
 
+def allowed(resource: Resource, action: Action) -> Any:
+    """A dependency: who asks, if they may do this at all. It is asked before the body is looked at."""
+
+    async def check(caller: Caller) -> Principal:
+        resource.require(caller, action)
+        return caller
+
+    return Depends(check)
+
+
 def _db(request: Request) -> Database:
     db: Database = request.app.state.db
     return db
@@ -83,8 +93,7 @@ def _add_list(router: APIRouter, resource: Resource, read: type[BaseModel]) -> N
         openapi_extra={"parameters": _list_parameters(resource)},
         description=resource.about or None,
     )
-    async def list_rows(request: Request, caller: Caller) -> Response:
-        resource.require(caller, "r")
+    async def list_rows(request: Request, caller: Annotated[Principal, allowed(resource, "r")]) -> Response:
         query = listing.parse_list(resource, request.query_params.multi_items(), caller)
         if _wants_csv(request):
             head = {"Content-Disposition": f'attachment; filename="{resource.name}.csv"'}
@@ -149,8 +158,9 @@ def _add_get(router: APIRouter, resource: Resource, read: type[BaseModel]) -> No
         response_model=read,
         responses=responses(401, 403, 404, 422),
     )
-    async def get_row(id: UUID, request: Request, caller: Caller) -> Response:
-        resource.require(caller, "r")
+    async def get_row(
+        id: UUID, request: Request, caller: Annotated[Principal, allowed(resource, "r")]
+    ) -> Response:
         async with _db(request).transaction(Scope.of(caller)) as tx:
             row = await writing.fetch(tx, resource, caller, id)
         if request.headers.get("if-none-match") == etag(row):
@@ -171,10 +181,9 @@ def _add_create(router: APIRouter, registry: Registry, resource: Resource, read:
     )
     async def create_row(
         request: Request,
-        caller: Caller,
+        caller: Annotated[Principal, allowed(resource, "c")],
         body: schema,  # type: ignore[valid-type]
     ) -> Response:
-        resource.require(caller, "c")
         check_texts(await request.json())
         key, actor = await request_key(request, caller), actor_of(request, caller)
         async with _db(request).transaction(Scope.of(caller)) as tx:
@@ -203,10 +212,9 @@ def _add_update(router: APIRouter, registry: Registry, resource: Resource, read:
     async def change_row(
         id: UUID,
         request: Request,
-        caller: Caller,
+        caller: Annotated[Principal, allowed(resource, "u")],
         _body: schema,  # type: ignore[valid-type]
     ) -> Response:
-        resource.require(caller, "u")
         # The raw document: a merge patch tells null from absent, and is merged before it is validated.
         patch = await request.json()
         check_texts(patch)
@@ -225,8 +233,9 @@ def _add_delete(router: APIRouter, registry: Registry, resource: Resource) -> No
         responses=responses(401, 403, 404, 409, 412, 422),
         openapi_extra={"parameters": [_header("If-Match"), _header("X-Reason")]},
     )
-    async def delete_row(id: UUID, request: Request, caller: Caller) -> Response:
-        resource.require(caller, "d")
+    async def delete_row(
+        id: UUID, request: Request, caller: Annotated[Principal, allowed(resource, "d")]
+    ) -> Response:
         actor = actor_of(request, caller)
         async with _db(request).transaction(Scope.of(caller)) as tx:
             await writing.delete(tx, registry, resource, actor, id, _if_match(request))

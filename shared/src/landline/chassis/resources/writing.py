@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import ARRAY, RowMapping, Select, func, select
+from sqlalchemy import ARRAY, RowMapping, Select, any_, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -274,7 +274,7 @@ async def _clear_needs(
 
 def _needing(need: Need, row_id: UUID, *more: Any) -> Select[Any]:
     table, column = need.resource.table, need.resource.table.c[need.column]
-    hit: Any = column.any(row_id) if isinstance(column.type, ARRAY) else column == row_id
+    hit: Any = any_(column) == row_id if isinstance(column.type, ARRAY) else column == row_id
     return select(table.c.id, *more).where(hit)
 
 
