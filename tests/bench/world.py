@@ -120,8 +120,8 @@ class BenchWorld:
             **own, "id": client_id, "name": f"Home {n}", "enabled": True, "billing_method": "postpaid",
             "features": [], "language": "es", "country": "ES", "timezone": "Europe/Madrid", "currency": "EUR",
             "transformation_set_id": self.set_id, "max_calls": 0, "ip_filter": True,
-            "geoip_countries": ["GB"], "max_daily_usage": "100000.00", "daily_usage_alerts": [80, 100], "outgoing_ddi_id": ddi_id,
-            "credit_limit": "100000.00",
+            "geoip_countries": ["GB"], "max_daily_usage": "100000.00",
+            "daily_usage_alerts": [80, 100], "outgoing_ddi_id": ddi_id, "credit_limit": "100000.00",
         }  # fmt: skip
         device = {**own, "id": device_id, "name": f"home{n}", "enabled": True, "direct_connectivity": False,
                   "codecs": ["alaw"], "max_calls": 1}  # fmt: skip
@@ -145,8 +145,9 @@ class BenchWorld:
         return {
             "attempt_id": "%ID%", "sip_call_id": f"bench-{n}@edge", "direction": "outbound",
             "source_ip": "81.2.69.142", "source_port": 5060, "transport": "udp",
-            "auth_user": client["device"], "auth_realm": SIP_DOMAIN, "from_user": client["device"], "from_domain": SIP_DOMAIN,
-            "request_user": "00" + CALLEES[n % len(CALLEES)][1:], "request_domain": SIP_DOMAIN,
+            "auth_user": client["device"], "auth_realm": SIP_DOMAIN,
+            "from_user": client["device"], "from_domain": SIP_DOMAIN, "request_domain": SIP_DOMAIN,
+            "request_user": "00" + CALLEES[n % len(CALLEES)][1:],
             "asserted_identity": client["number"], "privacy": "none", "fax": False, "user_agent": "bench/1",
         }  # fmt: skip
 
