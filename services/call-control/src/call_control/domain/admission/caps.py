@@ -14,9 +14,9 @@ def judge(case: Case) -> None:
     for lower in (case.brand.max_call_s, case.client.max_call_s):
         if lower is not None and not case.emergency:
             cap_s = min(cap_s, lower)
-    case.cap_s, case.ring_s = cap_s, RING_S
+    case.cap_s = cap_s
 
 
 def explain(case: Case) -> str:
     """`at most 10800 s, ringing 180 s`."""
-    return f"at most {case.cap_s} s, ringing {case.ring_s} s"
+    return f"at most {case.cap_s} s, ringing {RING_S} s"

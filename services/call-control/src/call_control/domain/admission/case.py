@@ -58,7 +58,7 @@ class Case:
     __slots__ = (
         "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client", "client_max_calls",
         "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "priced", "random", "request",
-        "ring_s", "shown", "shown_by", "source_by", "terms", "withhold",
+        "shown", "shown_by", "source_by", "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -88,7 +88,6 @@ class Case:
     priced: Priced | None
     # caps
     cap_s: int
-    ring_s: int
     # money
     terms: Terms
     hold: FirstHold

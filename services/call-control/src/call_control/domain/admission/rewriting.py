@@ -5,6 +5,7 @@ Every identity header that the device sent is dropped by the edge; these are all
 
 from __future__ import annotations
 
+from call_control.domain.admission.caps import RING_S
 from call_control.domain.admission.case import Case, Leg
 from call_control.domain.facts import Carrier, CarrierServer, Route
 
@@ -38,7 +39,7 @@ def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Le
         auth_user=server.auth_user,
         auth_realm=server.auth_realm,
         auth_ha1=server.auth_ha1,
-        ring_timeout_s=case.ring_s,
+        ring_timeout_s=RING_S,
         t38=case.device.t38 or case.request.fax,
         srtp=server.transport == "tls" and case.device.srtp,
     )
