@@ -37,8 +37,8 @@ _NEWEST = (
     " where retired_at is null order by created_at desc limit 1"
 )
 _PUBLISHED = (
-    "select kid, public_base64 from signing_keys where retired_at is null or retired_at > now() - cast(:keep as interval)"
-    " order by created_at"
+    "select kid, public_base64 from signing_keys"
+    " where retired_at is null or retired_at > now() - cast(:keep as interval) order by created_at"
 )
 
 
