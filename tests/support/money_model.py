@@ -1,0 +1,101 @@
+"""The money of call-control in a few lines of Python, to compare Redis with after every step.
+
+One price (0.01 a second, per second), a handful of clients. It knows nothing of scripts: a hold is what the
+covered seconds cost, a charge is what was talked, as far as hold and free money reach.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from call_control.domain.live_call import Terms
+
+PER_SECOND = 10_000
+LEASE_S = 60
+CAP_S = 600
+
+CLIENTS = {
+    "prepaid": Terms(rule="prepaid"),
+    "prepaid-day": Terms(rule="prepaid", limit_micros=2_000_000, thresholds=(50, 80)),
+    "postpaid-day": Terms(rule="postpaid", limit_micros=1_500_000),
+    "credit": Terms(rule="postpaid", credit_micros=1_000_000),
+    "pseudo": Terms(rule="pseudoprepaid", limit_micros=4_000_000),
+}
+
+
+@dataclass
+class ModelCall:
+    """A live call: what it holds on which day."""
+
+    client: str
+    holds: dict[str, int]
+    answered_ms: int | None = None
+
+    @property
+    def held(self) -> int:
+        return sum(self.holds.values())
+
+
+@dataclass
+class MoneyModel:
+    """Balances by client. `waiting`: charges not posted; `spend`: by (client, day)."""
+
+    settled: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    waiting: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    spend: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    live: dict[str, ModelCall] = field(default_factory=dict)
+
+    def held(self, client: str) -> int:
+        return sum(call.held for call in self.live.values() if call.client == client)
+
+    def available(self, client: str) -> int:
+        return self.settled[client] - sum(self.waiting[client].values()) - self.held(client)
+
+    def day_held(self, client: str, day: str, begun: bool = False) -> int:
+        return sum(
+            call.holds.get(day, 0)
+            for call in self.live.values()
+            if call.client == client and (call.answered_ms is not None or not begun)
+        )
+
+    def free(self, client: str, day: str) -> int:
+        """What a call may still take: of the balance or credit, and of the day."""
+        terms, limits = CLIENTS[client], [2**50]
+        if terms.rule != "postpaid":
+            limits.append(self.available(client))
+        elif terms.credit_micros is not None:
+            limits.append(self.available(client) + terms.credit_micros)
+        if terms.limit_micros is not None:
+            limits.append(terms.limit_micros - self.spend[client, day] - self.day_held(client, day))
+        return min(limits)
+
+    def first_hold(self, client: str, day: str) -> int | None:
+        """What an admission holds now; None: it is refused."""
+        free = self.free(client, day)
+        if CLIENTS[client].rule != "pseudoprepaid":
+            return LEASE_S * PER_SECOND if free >= LEASE_S * PER_SECOND else None
+        return min(CAP_S * PER_SECOND, free // PER_SECOND * PER_SECOND) if free >= PER_SECOND else None
+
+    def charge(self, call: ModelCall, seconds: int, day: str) -> int:
+        """What an end charges: overrun of prepaid and daily-limited calls is written off."""
+        terms, price = CLIENTS[call.client], seconds * PER_SECOND
+        limits = [price]
+        if terms.rule != "postpaid":
+            limits.append(call.held + max(0, self.available(call.client)))
+        if terms.limit_micros is not None:
+            room = terms.limit_micros - self.spend[call.client, day] - self.day_held(call.client, day)
+            limits.append(call.held + max(0, room))
+        return min(limits) // PER_SECOND * PER_SECOND
+
+    def settle(self, call_id: str, charge: int, day: str) -> None:
+        """The days of the holds, oldest first; what no hold covers is today's."""
+        call = self.live.pop(call_id)
+        rest = charge
+        for held_day in sorted(call.holds):
+            part = min(rest, call.holds[held_day])
+            self.spend[call.client, held_day] += part
+            rest -= part
+        self.spend[call.client, day] += rest
+        if charge:
+            self.waiting[call.client][call_id] = charge
