@@ -8,7 +8,7 @@ was published before the position was committed before the snapshot began.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from landline.chassis.auth import only_system
 from landline.chassis.postgres import Database
-from landline.chassis.resources import Micros, Registry, Resource, owners
+from landline.chassis.resources import Micros, Registry, Resource, Row, owners
 from landline.chassis.resources.wire import wire_value
 from landline.chassis.streams import AnyRedis
 from landline.contracts import streams
@@ -87,10 +87,10 @@ async def _blocks(tx: AsyncConnection, resource: Resource) -> AsyncIterator[tupl
     as_line = line_writer(resource)
     result = await tx.stream(select(resource.table))
     async for part in result.mappings().partitions(ROWS_PER_FETCH):
-        yield b"".join([as_line(row) for row in part]), len(part)
+        yield b"".join([as_line(dict(row)) for row in part]), len(part)
 
 
-def line_writer(resource: Resource) -> Callable[[Mapping[str, Any]], bytes]:
+def line_writer(resource: Resource) -> Callable[[Row], bytes]:
     """A function: a row as the snapshot's line; the same data as `changed_event`, held by a test.
 
     The kit looks every field's column up for each row it shows, which is fine for one row and would take
@@ -100,18 +100,17 @@ def line_writer(resource: Resource) -> Callable[[Mapping[str, Any]], bytes]:
     fields = [(n, c.key, isinstance(c.type, Micros)) for n, c in columns if c is not None]
     absent = {name: None for name, column in columns if column is None}
 
-    def write(row: Mapping[str, Any]) -> bytes:
-        values = dict(row)
-        data = {n: _money(values[key]) if money else wire_value(values[key]) for n, key, money in fields}
+    def write(row: Row) -> bytes:
+        data = {n: _money(row[key]) if money else wire_value(row[key]) for n, key, money in fields}
         data |= absent
         if resource.publish is not None:
-            data = resource.publish(values, data)
-        brand_id, client_id = owners(resource, values)
+            data = resource.publish(row, data)
+        brand_id, client_id = owners(resource, row)
         return _line(
             {
                 "entity": resource.entity,
-                "entity_id": str(values["id"]),
-                "entity_version": values["version"],
+                "entity_id": str(row["id"]),
+                "entity_version": row["version"],
                 "brand_id": None if brand_id is None else str(brand_id),
                 "client_id": None if client_id is None else str(client_id),
                 "data": data,
