@@ -17,7 +17,7 @@ from dotenv import dotenv_values
 
 from landline.chassis.embedded.supervisor import Options
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.callback()

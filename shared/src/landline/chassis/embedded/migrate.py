@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import sys
 from importlib.resources import files
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from landline.chassis import logging
+from landline.chassis.embedded.environment import pg_url_of
 from landline.chassis.embedded.folder import ROLES
 from landline.chassis.embedded.services import load_services
 from landline.chassis.settings import Settings
@@ -89,7 +91,11 @@ def main() -> None:
         await create_database(admin_dsn, database)
         await create_roles(with_database(admin_dsn, database), passwords)
 
-    asyncio.run(prepare())
+    try:
+        asyncio.run(prepare())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        where = pg_url_of(admin_dsn)
+        sys.exit(f"cannot prepare {where}: {error} (LANDLINE_PG_DSN must log in as one who may create roles)")
     migrate_services(settings)
 
 
