@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-
 from landline.chassis.streams import Entry
 from landline.contracts.call_control.events import CallCorrected, CallEnded, CallFacts
 from landline.contracts.envelope import FIELD, Event, seal

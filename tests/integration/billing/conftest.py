@@ -18,6 +18,8 @@ from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
 from redis.asyncio import Redis
 
+from tests.support.billing_api import BillingApi, billing_api
+
 ROLES = ("landline_owner", "provisioning", "call_control", "billing", "notifier")
 INTERNAL_KEY = "internal key of billing's tests, long enough"
 
@@ -70,4 +72,15 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
     assert isinstance(client, Redis)
     await client.flushall()
     yield client
+    await client.aclose()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def api(settings: Settings) -> AsyncIterator[BillingApi]:
+    """Billing as a whole: its API in-process, its work beside it."""
+    client = await connect(settings)
+    assert isinstance(client, Redis)
+    await client.flushall()
+    async with billing_api(settings, client) as running:
+        yield running
     await client.aclose()

@@ -1,12 +1,10 @@
-"""Billing's tables as the resource kit reads them. The truth is in `migrations/sql`."""
+"""Billing's tables, and views of them, as the resource kit reads them. The truth is in `migrations/sql`."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from landline.chassis.resources import Micros, owned_by_brand
-from landline.kernel.money import to_decimal, to_micros
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -22,29 +20,12 @@ from sqlalchemy import (
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
 
 METADATA = MetaData()
 
 
-class ExactAmount(Micros):
-    """A `numeric(18, 6)` column of the ledger, seen by the kit as micros like any other money."""
-
-    impl = Numeric(18, 6)  # type: ignore[assignment]
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, _dialect: Dialect) -> Any:
-        """Micros to the exact amount."""
-        return None if value is None else to_decimal(value)
-
-    def process_result_value(self, value: Any | None, _dialect: Dialect) -> int | None:
-        """The amount to micros."""
-        return None if value is None else to_micros(Decimal(value))
-
-
-def amount(name: str) -> Column[Any]:
-    """Column `name` of the database, which the kit knows as `<name>_micros`."""
-    return Column(name, ExactAmount, key=f"{name}_micros")
+def _money(name: str) -> Column[Any]:
+    return Column(f"{name}_micros", Micros)
 
 
 def _moment(name: str) -> Column[Any]:
@@ -79,15 +60,15 @@ BRANDS = Table(
 )
 
 POSTINGS = Table(
-    "postings",
+    "posting_lines",
     METADATA,
     Column("id", Uuid, primary_key=True),
     Column("brand_id", Uuid),
     Column("client_id", Uuid),
     Column("sequence", BigInteger),
     Column("kind", Text),
-    amount("amount"),
-    amount("balance_after"),
+    _money("amount"),
+    _money("balance_after"),
     Column("call_id", Text, nullable=True),
     Column("operation_id", Text, nullable=True),
     Column("author", Text),
@@ -116,7 +97,7 @@ PUBLISHED_RATES = Table(
     Column("rate_deck_id", Uuid),
     Column("prefix", Text),
     Column("destination", Text),
-    amount("connect_fee"),
+    _money("connect_fee"),
     Column("rate_per_minute", Numeric),
     Column("increment_s", Integer),
     Column("tiers", ARRAY(BigInteger)),
@@ -172,7 +153,7 @@ JOBS = Table(
 )
 
 CALL_RECORDS = Table(
-    "call_records",
+    "record_lines",
     METADATA,
     Column("id", Text, primary_key=True),
     _moment("id_time"),
@@ -193,12 +174,12 @@ CALL_RECORDS = Table(
     _moment("answered_at"),
     _moment("ended_at"),
     Column("duration_s", Integer),
-    amount("price"),
+    _money("price"),
     Column("price_check", Text),
     Column("unbilled_s", Integer),
-    amount("unbilled_amount"),
+    _money("unbilled_amount"),
     Column("spend_by_day", JSONB),
-    amount("cost"),
+    _money("cost"),
     Column("rating_plan_id", Uuid, nullable=True),
     Column("rating_profile_id", Uuid, nullable=True),
     Column("rate_deck_id", Uuid, nullable=True),

@@ -25,8 +25,6 @@ create table postings (
     reason text,
     idempotency_key text,
     created_at timestamptz not null,
-    updated_at timestamptz generated always as (created_at) stored,
-    version integer generated always as (1) stored,
     primary key (client_id, sequence)
 )
 
@@ -128,3 +126,10 @@ create table call_corrections (
 )
 
 create index call_corrections_call on call_corrections (call_id)
+
+-- The ledger as people list it: money in micros, as the resource kit reads it.
+create view posting_lines with (security_invoker = true) as
+select id, client_id, brand_id, sequence, kind, (amount * 1000000)::bigint as amount_micros,
+       (balance_after * 1000000)::bigint as balance_after_micros, call_id, operation_id, author, reason,
+       created_at, created_at as updated_at, 1 as version
+  from postings

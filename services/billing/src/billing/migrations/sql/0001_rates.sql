@@ -45,7 +45,8 @@ comment on column rates.tiers is 'interval_start_s, rate in nanos a minute, incr
 -- The rates in force, as people list them. The id is made of what identifies a rate across versions.
 create view published_rates with (security_invoker = true) as
 select md5(r.deck_id::text || r.prefix)::uuid as id, r.brand_id, r.deck_id as rate_deck_id, r.prefix,
-       r.destination, r.connect_fee, (r.tiers[2] * 0.000000001)::numeric(18, 9) as rate_per_minute,
+       r.destination, (r.connect_fee * 1000000)::bigint as connect_fee_micros,
+       (r.tiers[2] * 0.000000001)::numeric(18, 9) as rate_per_minute,
        r.tiers[3]::integer as increment_s, r.tiers, r.deck_version as version,
        d.published_at as created_at, d.published_at as updated_at
   from rates r join rate_decks d on d.id = r.deck_id and d.published_version = r.deck_version

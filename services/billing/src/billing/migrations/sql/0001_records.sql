@@ -74,3 +74,9 @@ create table raw_events (
 create index raw_events_call on raw_events (call_id)
 
 create table raw_events_default partition of raw_events default
+
+-- Call records as people list them: money in micros, as the resource kit reads it.
+create view record_lines with (security_invoker = true) as
+select *, (price * 1000000)::bigint as price_micros, (cost * 1000000)::bigint as cost_micros,
+       (unbilled_amount * 1000000)::bigint as unbilled_amount_micros
+  from call_records
