@@ -66,9 +66,7 @@ class Counters:
             "brand": keys.brand(counter.owner_id),
             "day": keys.day(counter.owner_id, counter.day),
         }[counter.kind]
-        raw = await scripts.REPAIR_COUNTER.run(
-            self._batch, [key], [counter.field, drift.found, drift.right]
-        )
+        raw = await scripts.REPAIR_COUNTER.run(self._batch, [key], [counter.field, drift.found, drift.right])
         return Status(raw[0].decode())
 
     async def _names(self, keys: Keys, kind: str) -> AsyncIterator[str]:

@@ -1,4 +1,4 @@
-"""What counters should be, added up from the live calls and the waiting charges (architecture section 3). Pure."""
+"""What counters should be: added up from the live calls and the waiting charges (architecture 3). Pure."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 SETTLE_MS: Final = 10_000
-_NUMBERS: Final = ("seen_ms", "seq", "first_ms", "complete_ms", "former_ms", "shared_until_ms")
+_NUMBERS: Final = ("seen_ms", "seq", "taken_ms", "first_ms", "complete_ms", "former_ms", "shared_until_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class EdgeState:
-    """What is known of an edge. `first_ms`: when the list being received was begun, 0 for none;
-    `complete_ms`: of the last complete list; `former_ms`: the last word of the boot before this one, until
-    it is dealt with; `shared_until_ms`: until then another instance used the same key."""
+    """What is known of an edge. `seq`, `taken_ms`: of its last page; `first_ms`: when the list being
+    received was begun, 0 for none; `complete_ms`: of the last complete list; `former_ms`: the last word of
+    the boot before this one, until it is dealt with; `shared_until_ms`: until then another instance used
+    the same key."""
 
     instance_id: str = ""
     boot_id: str = ""
     seen_ms: int = 0
     seq: int = -1
+    taken_ms: int = 0
     first_ms: int = 0
     complete_ms: int = 0
     former_ms: int = 0
@@ -64,13 +66,13 @@ def hear(state: EdgeState, page: Page, now_ms: int, shared_ms: int) -> Heard:
     """Take a page in. `shared_ms`: how long a key counts as shared after two instances used it."""
     taken_ms = min(page.taken_ms, now_ms)
     state = _same_edge(state, page, now_ms, shared_ms)
-    if page.seq == state.seq and not state.first_ms and state.seen_ms:
-        return Heard(replace(state, seen_ms=now_ms), None)  # the closing page of a list, sent again
+    if (page.seq, taken_ms) == (state.seq, state.taken_ms):
+        return Heard(replace(state, seen_ms=now_ms), None)  # the same page, sent again
     follows = page.seq == state.seq + 1
     if not (follows and state.first_ms):
         begins = page.seq in (0, 1) or follows
         state = replace(state, first_ms=taken_ms if begins else 0)
-    state = replace(state, seq=page.seq, seen_ms=now_ms)
+    state = replace(state, seq=page.seq, taken_ms=taken_ms, seen_ms=now_ms)
     if not page.last:
         return Heard(state, None)
     if not state.first_ms:
