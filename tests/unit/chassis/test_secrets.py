@@ -73,13 +73,13 @@ def test_another_key_does_not_open() -> None:
 def test_a_key_that_is_none_is_refused_at_the_start(text: str) -> None:
     """Secrets sealed with an empty key would look safe and not be."""
     with pytest.raises(NoSecretsKey):
-        Keyring.of(Settings(_env_file=None, secrets_key=text))  # type: ignore[call-arg, arg-type]
+        Keyring.of(Settings(_env_file=None, secrets_key=text))
 
 
 def test_keys_come_from_the_settings_newest_first() -> None:
     """`LANDLINE_SECRETS_KEY=new,old` is how an operator rotates."""
     text = ", ".join(base64.b64encode(key).decode() for key in (NEW, OLD))
-    ring = Keyring.of(Settings(_env_file=None, secrets_key=text))  # type: ignore[call-arg, arg-type]
+    ring = Keyring.of(Settings(_env_file=None, secrets_key=text))
     assert ring.newest == Keyring([NEW]).newest
     assert ring.unseal(Keyring([OLD]).seal("x", "a"), "a") == "x"
 

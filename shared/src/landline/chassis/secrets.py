@@ -37,7 +37,7 @@ class Keyring:
     """The operator's keys: the first seals, all of them unseal (old ones stay until all is sealed anew)."""
 
     def __init__(self, keys: Iterable[bytes]) -> None:
-        """Keys of 32 bytes each, newest first; NoSecretsKey when there is none or one is of another length."""
+        """Keys of 32 bytes each, newest first; NoSecretsKey when there is none or one has another length."""
         given = list(keys)
         if not given or any(len(key) != _KEY_BYTES for key in given):
             raise NoSecretsKey("LANDLINE_SECRETS_KEY must be base64 of 32 bytes (several: comma-separated)")
