@@ -40,6 +40,9 @@ def migrate(settings: Settings, service: Service) -> None:
 async def migrate_package(settings: Settings, package: str, target: str = "head") -> None:
     """The same from inside an event loop; `target` is an alembic revision."""
     with as_file(files(package) / "migrations") as folder:
+        if not any(folder.glob("versions/*.py")):
+            log.info("no tables, nothing to migrate", package=package)
+            return
         engine = create_async_engine(
             settings.pg_dsn(OWNER).replace("postgresql://", "postgresql+asyncpg://", 1),
             poolclass=NullPool,
