@@ -60,9 +60,7 @@ async def test_the_same_key_counts_once_when_its_answer_is_gone(api: BillingApi,
     assert (changed.status_code, changed.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_many_keys_and_calls_at_once_leave_one_unbroken_ledger(
-    api: BillingApi, db: Database
-) -> None:
+async def test_many_keys_and_calls_at_once_leave_one_unbroken_ledger(api: BillingApi, db: Database) -> None:
     """Balance operations and charges race for the same account: no gap, no lost money."""
     clients = [await api.client(Client()) for _ in range(3)]
     operations = [

@@ -20,7 +20,7 @@ from landline.rating.tariff import Price
 
 from billing.domain.rate_sheet import read_sheet
 
-CHUNK_ROWS = 5_000
+CHUNK_ROWS = 20_000
 INLINE_BYTES = 64 * 1024  # below this the work is shorter than starting a process
 
 

@@ -14,6 +14,7 @@ from landline.chassis.resources import ApiModel, Change, Registry, Resource, Rig
 from landline.chassis.resources.field_types import Currency, Name
 from landline.rating.deck_file import DeckMeta
 from pydantic import Field
+from sqlalchemy import text
 
 from billing.adapters.deck_builder import write_file
 from billing.adapters.tables import PUBLISHED_RATES, RATE_DECKS
@@ -51,6 +52,11 @@ async def _publish_empty(change: Change) -> None:
     await publish_deck(conn, NewVersion(meta.deck_id, 1, 0, sha256, file), change.actor.now_ms)
 
 
+async def _drop_rates(change: Change) -> None:
+    if change.action == "d":
+        await change.tx.execute(text("delete from rates where deck_id = :id"), {"id": change.new["id"]})
+
+
 def _empty(meta: DeckMeta) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory() as folder:
         return write_file(meta, [], Path(folder))
@@ -69,7 +75,7 @@ RATE_DECK = Resource(
     sorts=("name",),
     default_sort="name",
     unique={"rate_decks_brand_id_name_key": "name"},
-    after=(_publish_empty,),
+    after=(_publish_empty, _drop_rates),
     about="Rates by prefix. They come by import; each import is the deck's next version.",
 )
 
