@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -18,18 +17,18 @@ from call_control.app.answers import Deny, deny_of
 from call_control.app.simulate import Simulation, refused, simulate, with_counters
 from call_control.domain.admission import Challenge
 from call_control.domain.admission.case import Leg
-from call_control.domain.admission.request import CallRequest
+from call_control.domain.admission.request import AttemptId, CallRequest
 from call_control.domain.denials import Denial
 from call_control.edge.reading import BodyReader, check_call_request, moment_ms
 
 router = APIRouter(tags=["simulation"])
-NO_ATTEMPT = UUID(int=0)
+NO_ATTEMPT = "00000000-0000-0000-0000-000000000000"
 
 
 class SimulateRequest(CallRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /calls`, and what to price: a duration, a moment (default: now)."""
 
-    attempt_id: UUID = NO_ATTEMPT
+    attempt_id: AttemptId = NO_ATTEMPT
     sip_call_id: Annotated[str, Meta(max_length=256)] = ""
     duration_s: Annotated[int, Meta(ge=0, le=86_400)] | None = None
     at: str | float | int | None = None
@@ -108,7 +107,7 @@ def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
     ddi = getattr(case, "ddi", None)
     return SimulateAnswer(
         decision=decision,
-        denial=deny_of(refusal, str(asked.attempt_id)) if isinstance(refusal, Denial) else None,
+        denial=deny_of(refusal, asked.attempt_id) if isinstance(refusal, Denial) else None,
         trace=[Step(line.step, line.outcome, line.detail) for line in found.trace],
         client_id=facts.client.id if facts.client is not None else None,
         device_id=facts.device.id if facts.device is not None else None,

@@ -98,9 +98,7 @@ class AdmitCall:
             # Promise 4: an emergency call goes on without counters; its ticket settles it later.
             return Answer(with_duration(new.answer, case.cap_s), "allow", "outage")
         if reply.status is Status.ADMITTED and reply.call is None:
-            tariff = case.priced.tariff if case.priced is not None else None
-            bound_s = outer_bound_s(tariff, case.now_ms, reply.payable_micros, case.cap_s)
-            return Answer(with_duration(new.answer, bound_s), "allow")
+            return Answer(with_duration(new.answer, _bound_s(case, reply.payable_micros)), "allow")
         if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
             return _repeated(reply.call, reply.denial)
         return await self._reject(case, denial_of(reply, new.hold_micros), edge_id)
@@ -120,7 +118,7 @@ class AdmitCall:
         hold = case.hold
         return NewCall(
             facts=facts,
-            attempt_id=str(case.request.attempt_id),
+            attempt_id=case.request.attempt_id,
             terms=case.terms,
             answer=answer,
             brand_max_calls=case.brand_max_calls,
@@ -133,7 +131,7 @@ class AdmitCall:
     async def _reject(self, case: Case, denial: Denial, edge_id: str) -> Answer:
         """Keep the denial for its attempt, count it, tell of it with its trace (promise 3)."""
         request, facts = case.request, case.facts
-        attempt_id = str(request.attempt_id)
+        attempt_id = request.attempt_id
         body = deny_answer(denial, attempt_id)
         partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
         subject = facts.client.id if facts.client is not None else request.source_ip
@@ -143,6 +141,12 @@ class AdmitCall:
             call = await self._store.read_call(reply.call_id) if reply.call_id else None
             return _repeated(call, reply.denial)
         return Answer(body, "deny", denial.code)
+
+
+def _bound_s(case: Case, payable_micros: int | None) -> int:
+    if case.priced is None or payable_micros is None:
+        return case.cap_s
+    return case.priced.bound_s(case.now_ms, payable_micros, case.cap_s)
 
 
 def _repeated(call: LiveCall | None, denial: bytes | None) -> Answer:
@@ -219,7 +223,7 @@ def rejected_event(case: Case, denial: Denial) -> bytes:
     """`call.rejected.v1` with the trace, which is read off the case only now."""
     request, facts = case.request, case.facts
     event = CallRejected(
-        attempt_id=str(request.attempt_id),
+        attempt_id=request.attempt_id,
         reason=denial.code,
         sip_code=denial.reason.sip_code,
         detail=denial.detail,

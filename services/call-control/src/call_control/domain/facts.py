@@ -192,7 +192,8 @@ class BrandFacts:
     route_memo: dict[tuple[str, str, str], tuple[tuple[Route, ...], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """Filled by `routing`: dies with these facts, so a change of routes can never leave it stale."""
+    caller_memo: dict[tuple[int, str], str] = field(default_factory=dict, compare=False, repr=False)
+    """Both filled by the rules, and both die with these facts, so a change can never leave them stale."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from landline.rating.pinned import dumps
 from landline.rating.price import price_micros
 from landline.rating.tariff import Tariff
 
-from call_control.domain.lease import FirstHold, first_hold
+from call_control.domain.lease import FirstHold, first_hold, outer_bound_s
 
 MEMO_LIMIT = 50_000
 HOLDS_LIMIT = 64
@@ -28,12 +28,13 @@ class PlanUnavailable(LookupError):
 class Priced:
     """A tariff found for a call, and its pinned text; first holds are remembered where time is no matter."""
 
-    __slots__ = ("_holds", "pinned", "tariff")
+    __slots__ = ("_cap_prices", "_holds", "pinned", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
         self.pinned = dumps(tariff)
         self._holds: dict[tuple[int, int, str], FirstHold] = {}
+        self._cap_prices: dict[int, int] = {}
 
     def first_hold(self, now_ms: int, lease_s: int, cap_s: int, rule: str) -> FirstHold:
         """What an admission holds (micros) and for how long. Raises NoRate at an uncovered moment."""
@@ -46,6 +47,15 @@ class Priced:
                 self._holds.clear()
             known = self._holds[key] = first_hold(self.tariff, now_ms, lease_s, cap_s, rule)
         return known
+
+    def bound_s(self, now_ms: int, payable_micros: int, cap_s: int) -> int:
+        """`max_duration_s`: the lesser of the cap and what can be paid. Mostly the cap, and known at once."""
+        if not self.tariff.untimed:
+            return outer_bound_s(self.tariff, now_ms, payable_micros, cap_s)
+        price = self._cap_prices.get(cap_s)
+        if price is None:
+            price = self._cap_prices[cap_s] = price_micros(self.tariff, now_ms / 1000, cap_s)
+        return cap_s if payable_micros >= price else outer_bound_s(self.tariff, now_ms, payable_micros, cap_s)
 
 
 class RateBook:

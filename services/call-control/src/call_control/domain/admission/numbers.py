@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from landline.kernel.numbers import is_e164
+from landline.numbering.transformations import TransformationSet
 
 from call_control.domain.admission.case import Case
 from call_control.domain.admission.dialled import class_of, clean
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial, deny
+
+CALLERS_KEPT = 100_000
 
 
 def judge(case: Case) -> Denial | None:
@@ -20,8 +23,21 @@ def judge(case: Case) -> Denial | None:
         return deny("invalid_number", f"dialled {case.dialled[:40]}, read as {callee[:40]}")
     case.callee = callee
     asserted = asserted_number(case.request)
-    case.caller = asserted if rules is None or not asserted else rules.apply("caller_in", asserted).result
+    case.caller = _caller(case, rules, asserted) if asserted else ""
     return None
+
+
+def _caller(case: Case, rules: TransformationSet | None, asserted: str) -> str:
+    """By caller-in. A client shows few numbers again and again, so the brand remembers what they become."""
+    if rules is None:
+        return asserted
+    memo, key = case.brand.caller_memo, (id(rules), asserted)
+    known = memo.get(key)
+    if known is None:
+        known = rules.apply("caller_in", asserted).result
+        if len(memo) < CALLERS_KEPT:
+            memo[key] = known
+    return known
 
 
 def asserted_number(request: CallRequest) -> str:
