@@ -35,8 +35,8 @@ values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true
 _CHANGE = """
 update call_records
    set price = $3, price_check = $4, answered_at = $5, ended_at = $6, started_at = $7, duration_s = $8,
-       unbilled_s = $9, unbilled_amount = $10, spend_by_day = $11::jsonb, cause = $12, ended_by = $13,
-       sip_code = $14, server_id = $15, carrier_id = $16, attempts = $17::jsonb, corrected = true,
+       unbilled_s = $9, unbilled_amount = $10, spend_by_day = $11::text::jsonb, cause = $12, ended_by = $13,
+       sip_code = $14, server_id = $15, carrier_id = $16, attempts = $17::text::jsonb, corrected = true,
        updated_at = $18, version = version + 1
  where id = $1 and id_time = $2
 """

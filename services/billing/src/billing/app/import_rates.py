@@ -47,7 +47,7 @@ class Job:
 
 
 _OPEN = """
-select id::text, rate_deck_id::text, options from jobs
+select id::text, rate_deck_id::text, options::text from jobs
  where state in ('queued', 'running') and kind = 'rates_import' order by created_at limit 20
 """
 _LOCK = "select pg_try_advisory_lock(hashtextextended('billing import ' || $1, 0))"
@@ -63,7 +63,7 @@ select i.body, d.name, d.currency, d.deductible_connect_fee, d.published_version
 _ROWS = """
 insert into rates (deck_id, deck_version, prefix, brand_id, destination, connect_fee, tiers)
 select $1, $2, r.p, d.brand_id, r.d, r.f * 0.000001, r.t::bigint[]
-  from json_to_recordset($3::json) as r (p text, d text, f bigint, t text), rate_decks d where d.id = $1
+  from json_to_recordset($3::text::json) as r (p text, d text, f bigint, t text), rate_decks d where d.id = $1
 """
 _PROGRESS = """
 update jobs set state = 'running', stage = $2, rows_done = $3, rows_total = coalesce($4, rows_total),
@@ -71,7 +71,7 @@ update jobs set state = 'running', stage = $2, rows_done = $3, rows_total = coal
  where id = $1
 """
 _FINISH = """
-update jobs set state = $2, stage = null, errors = $3::jsonb, error_count = $4, result = $5::jsonb,
+update jobs set state = $2, stage = null, errors = $3::text::jsonb, error_count = $4, result = $5::text::jsonb,
        rows_total = coalesce($6, rows_total), updated_at = $7, finished_at = $7, version = version + 1
  where id = $1
 """

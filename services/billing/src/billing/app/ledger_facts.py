@@ -30,7 +30,7 @@ select a.client_id::text, a.brand_id::text, a.last_sequence, a.balance,
 """
 
 _DAYS = """
-select client_id::text, jsonb_object_agg(day, micros) as days
+select client_id::text, jsonb_object_agg(day, micros)::text as days
   from (select r.client_id, d.key as day, sum(d.value::bigint) as micros
           from call_records r, jsonb_each_text(r.spend_by_day) d
          where r.client_id = any($1::uuid[]) and r.id_time > $2

@@ -39,7 +39,7 @@ _NAMES = ", ".join(column.split()[0] for column in COLUMNS.split(","))
 # In id order: two consumers with the same calls (one was thought dead) wait instead of deadlocking.
 _INSERT = f"""
 insert into call_records ({_NAMES}, created_at, updated_at)
-select r.*, $2, $2 from jsonb_to_recordset($1::jsonb) as r ({COLUMNS}) order by r.id
+select r.*, $2, $2 from jsonb_to_recordset($1::text::jsonb) as r ({COLUMNS}) order by r.id
 on conflict (id, id_time) do nothing
 returning id
 """
