@@ -3,16 +3,16 @@
 `add` writes a sealed event into the `outbox` table; one publisher per service sends rows to their streams
 and then deletes them. Killed in between, it sends them again: duplicates are allowed, loss is not.
 
-Why rows are taken in (xid, id) order and only below the snapshot's xmin: identity values are handed out
-before commit, so a row with a small id can become visible after one with a larger id was already sent; a
-reader that remembers "last id" would skip it. Every transaction below xmin has ended, so nothing that sorts
-before what we send can still appear. The price: a long writing transaction anywhere in the database holds
-all events back; keep writing transactions short.
+Order. Rows leave in the order of their ids, and whoever changes a row locks it before it adds the event. So
+of two changes of one row the second adds its event after the first has committed: it has the larger id, and
+whoever sees the second sees the first. The same holds for anything that was done because of something seen.
+Only events of transactions that ran side by side, about different rows, may change places.
 
-Order per entity: whoever changes a row locks it first (`select ... for update`) and writes after. Postgres
-gives the transaction its xid when it first locks or writes, that is after it got the lock, so the second
-changer has the larger xid. (Were an event of an older version to come late all the same, consumers drop it:
-they apply only a higher entity_version.)
+Why not the order of transaction ids (xid below the snapshot's xmin)? Postgres may give a transaction its xid
+before it waits for a row, so two changes of one row can carry xids in the wrong order (tried: they did). And
+nothing can be skipped here that would need the xmin: a row that becomes visible late is still in the table
+when it does, because rows are deleted one by one, not by "everything up to". A long transaction elsewhere
+holds nothing back. See docs/decisions/0014-outbox-order.md.
 """
 
 from __future__ import annotations
@@ -38,10 +38,7 @@ POLL_S = 0.25
 log = get_logger(__name__)
 
 _ADD = "insert into outbox (stream, event) values ($1, $2)"
-_READY = (
-    "select id, stream, event from outbox where xid < pg_snapshot_xmin(pg_current_snapshot())"
-    f" order by xid, id limit {BATCH}"
-)
+_READY = f"select id, stream, event from outbox order by id limit {BATCH}"
 _SENT = "delete from outbox where id = any($1::bigint[])"
 _ONE_PUBLISHER = "select pg_try_advisory_lock(hashtextextended('outbox ' || current_user, 0))"
 
