@@ -128,7 +128,7 @@ class BillingApi:
 async def billing_api(settings: Settings, redis: Redis) -> AsyncIterator[BillingApi]:
     """The app and the work of billing, running in this loop."""
     app, stop, named = service.app(settings), asyncio.Event(), Named()
-    working = asyncio.create_task(service.work(settings, stop))
+    working = asyncio.ensure_future(service.work(settings, stop))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     try:
         async with (

@@ -79,7 +79,7 @@ async def test_ledger(db: Database, story: Story) -> None:
     ends = {
         name: client.ended(**story.calls.get(name, MINUTE))
         for batch in story.batches
-        for name in batch[0:]
+        for name in batch
         if "+" not in name
     }
     entries = {name: entry(end) for name, end in ends.items()}

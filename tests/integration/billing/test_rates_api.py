@@ -190,7 +190,7 @@ async def test_a_quote_is_the_engines_price(
     assert found["price"] == decimal_string(expected)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "an entry of another currency": ("entry", {"deck": "USD"}, "rate_deck_id", "currency_differs"),
     "two entries of which neither wins": ("twice", {}, "weight", "invalid"),
     "an entry that ends before it starts": (
@@ -214,8 +214,8 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 async def test_what_could_not_price_a_call_is_refused_when_it_is_written(api: BillingApi, name: str) -> None:
     """Found at the first call it would be a customer who finds it."""
-    what, change, field, code = REFUSED[name]
-    change = dict(change)
+    what, given, field, code = REFUSED[name]
+    change = dict(given)
     client = await api.client(Client())
     deck_id = await deck(api, client.brand_id, currency=change.pop("deck", "EUR"))
     plan_id = await plan(api, client.brand_id, currency=change.pop("plan", "EUR"))

@@ -63,9 +63,12 @@ async def record_calls(
     end is still on its way, CurrencyDiffers for a call in another currency than its client's account.
     """
     facts = [ended.call for ended in ends] + [correction.ended.call for correction in corrections]
-    records = {record.id: record for record in map(record_of, reversed(ends))}
+    records: dict[str, CallRecord] = {}
+    for record in map(record_of, ends):
+        records.setdefault(record.id, record)
     await ensure_accounts(conn, [_party(call) for call in facts])
-    new = [records[call_id] for call_id in await _insert(conn, list(records.values()), now_ms)]
+    inserted = await _insert(conn, list(records.values()), now_ms)
+    new = [record for record in records.values() if record.id in inserted]
     charges = await post(conn, [_charge(record) for record in new if record.price], now_ms)
     await events.send(conn, [_rated(record, now_ms) for record in new])
     applied = await correct_calls(conn, corrections, now_ms)
@@ -73,11 +76,11 @@ async def record_calls(
     return Recorded(len(new), len(charges), applied)
 
 
-async def _insert(conn: Connection, records: Sequence[CallRecord], now_ms: int) -> list[str]:
+async def _insert(conn: Connection, records: Sequence[CallRecord], now_ms: int) -> set[str]:
     if not records:
-        return []
+        return set()
     rows = await conn.fetch(_INSERT, as_rows(records), utc(now_ms))
-    return [row["id"] for row in rows]
+    return {row["id"] for row in rows}
 
 
 def as_rows(records: Sequence[CallRecord]) -> str:
