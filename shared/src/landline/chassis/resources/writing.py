@@ -93,9 +93,8 @@ async def update(
     `without`: rules left out, for a use case that is the allowed way round them; `also`: rules of its own.
     """
     resource.require(actor.principal, "u")
-    old = await fetch(tx, resource, actor.principal, row_id, lock=True)
+    old = await _fetch_to_write(tx, resource, actor, row_id)
     _check_version(old, if_match)
-    _check_owned(resource, actor, old)
     try:
         given = resource.fields.model_validate(patched(resource, old, patch))
     except ValidationError as error:
@@ -133,9 +132,8 @@ async def delete(
 ) -> None:
     """Delete a row; Conflict lists what still needs it."""
     resource.require(actor.principal, "d")
-    old = await fetch(tx, resource, actor.principal, row_id, lock=True)
+    old = await _fetch_to_write(tx, resource, actor, row_id)
     _check_version(old, if_match)
-    _check_owned(resource, actor, old)
     change = Change(tx, registry, actor, resource, "d", old, dict(old))
     for rule in resource.rules:
         await rule(change)
@@ -229,10 +227,13 @@ def _check_editable(change: Change, names: Iterable[str]) -> None:
         raise Forbidden("fields you may not set", code="field_not_editable", errors=errors)
 
 
-def _check_owned(resource: Resource, actor: Actor, row: Row) -> None:
-    """Rows shared by the platform can be read by everyone and written by the platform only."""
-    if resource.shared and row["brand_id"] is None and actor.principal.level in ("brand", "client"):
-        raise Forbidden("this belongs to the platform", code="no_right")
+async def _fetch_to_write(tx: AsyncConnection, resource: Resource, actor: Actor, row_id: UUID) -> Row:
+    """The row, locked. What the platform shares can be read by everyone and written by the platform only."""
+    if resource.shared and actor.principal.level in ("brand", "client"):
+        row = await fetch(tx, resource, actor.principal, row_id)
+        if row["brand_id"] is None:
+            raise Forbidden("this belongs to the platform", code="no_right")
+    return await fetch(tx, resource, actor.principal, row_id, lock=True)
 
 
 def _check_version(row: Row, if_match: str | None) -> None:
