@@ -77,16 +77,19 @@ class MoneyModel:
             return LEASE_S * PER_SECOND if free >= LEASE_S * PER_SECOND else None
         return min(CAP_S * PER_SECOND, free // PER_SECOND * PER_SECOND) if free >= PER_SECOND else None
 
+    def beyond(self, client: str, day: str) -> int:
+        """What a charge may take above its hold: credit does not limit what was talked already."""
+        terms, limits = CLIENTS[client], [2**50]
+        if terms.rule != "postpaid":
+            limits.append(self.available(client))
+        if terms.limit_micros is not None:
+            limits.append(terms.limit_micros - self.spend[client, day] - self.day_held(client, day))
+        return max(0, min(limits))
+
     def charge(self, call: ModelCall, seconds: int, day: str) -> int:
         """What an end charges: overrun of prepaid and daily-limited calls is written off."""
-        terms, price = CLIENTS[call.client], seconds * PER_SECOND
-        limits = [price]
-        if terms.rule != "postpaid":
-            limits.append(call.held + max(0, self.available(call.client)))
-        if terms.limit_micros is not None:
-            room = terms.limit_micros - self.spend[call.client, day] - self.day_held(call.client, day)
-            limits.append(call.held + max(0, room))
-        return min(limits) // PER_SECOND * PER_SECOND
+        most = call.held + self.beyond(call.client, day)
+        return min(seconds * PER_SECOND, most) // PER_SECOND * PER_SECOND
 
     def settle(self, call_id: str, charge: int, day: str) -> None:
         """The days of the holds, oldest first; what no hold covers is today's."""

@@ -104,14 +104,14 @@ class World:
 
     async def events(self, kind: str | None = None) -> list[Envelope]:
         """What the partition's stream tells, oldest first."""
-        entries = await self.redis.xrange(self.keys.calls)
+        entries: Any = await self.redis.xrange(self.keys.calls)
         told = [unseal(fields[b"event"]) for _, fields in entries]
         return [event for event in told if kind is None or event.type == kind]
 
     async def all_keys(self) -> list[str]:
         """Every key of the server or cluster."""
         if isinstance(self.redis, RedisCluster):
-            found = await self.redis.keys("*", target_nodes=RedisCluster.PRIMARIES)
+            found: Any = await self.redis.keys("*", target_nodes=RedisCluster.PRIMARIES)
         else:
             found = await self.redis.keys("*")
         return sorted(name.decode() for name in found)

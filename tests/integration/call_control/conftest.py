@@ -23,7 +23,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
         url = request.getfixturevalue("stores").redis_url
     else:
         url = request.getfixturevalue("valkey_cluster").url
-    return Settings(redis_mode=mode, redis_url=url, data=tmp_path, _env_file=None)  # type: ignore[call-arg]
+    return Settings(redis_mode=mode, redis_url=url, data=tmp_path, _env_file=None)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

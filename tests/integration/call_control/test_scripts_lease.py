@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from call_control.domain.lease import Begun, Extend, Lease, begin, next_step
 from call_control.domain.live_call import LiveCall, State, Terms
-from call_control.domain.replies import Status
+from call_control.domain.replies import Reply, Status, TouchReply
 from landline.contracts.call_control.events import CallAnswered, DailyUsageCrossed
 from redis.exceptions import ResponseError
 
@@ -70,14 +70,14 @@ async def test_a_call_nobody_knows_is_unknown_to_every_report(world: World) -> N
     """Its ticket is asked for; a half-made hash would be worse."""
     call = ghost(await world.admitted(terms=POSTPAID))
     begun = begin(call, NOON_MS, NOON_MS, SILENT_MS)
-    replies = [
+    replies: list[Reply | TouchReply] = [
         await world.calls.ring(call, NOON_MS, NOON_MS, NOON_MS),
         await world.calls.answer(call, NOON_MS, begun, None, NOON_MS),
         await world.calls.extend(call, more(call, 0, 120), NOON_MS),
         await world.calls.defer(call, NOON_MS),
         await world.calls.touch(call.call_id, EDGE, NOON_MS),
     ]
-    assert [reply.status for reply in replies] == [Status.UNKNOWN] * 5
+    assert {str(reply.status) for reply in replies} == {"UNKNOWN"}
     assert await world.calls.read_call(call.call_id) is None
 
 

@@ -31,7 +31,7 @@ from landline.chassis.redis import AnyRedis, AutoBatch
 _INCLUDE = re.compile(r"^-- include (_\w+\.lua)$", re.MULTILINE)
 _SECTION = re.compile(r"^-- (KEYS|ARGV|RETURNS|Idempotent:)(.*)$")
 _NAME = re.compile(r"^\s*([a-z_]+)(\.\.\.)?(?:\s|$)")
-_STATUS = re.compile(r"\b[A-Z][A-Z_]{3,}\b")
+_STATUS = re.compile(r"(?:^|\|)\s*([A-Z][A-Z_]{2,})\b")
 
 
 class ScriptHeaderMissing(ValueError):
@@ -71,7 +71,7 @@ class Script:
     @cached_property
     def statuses(self) -> frozenset[str]:
         """The statuses that the header promises."""
-        return frozenset(_STATUS.findall("\n".join(self.returns))) - {"RETURNS"}
+        return frozenset(status for line in self.returns for status in _STATUS.findall(line))
 
     async def run(self, batch: AutoBatch, keys: Sequence[str], argv: Sequence[Any]) -> Any:
         """Run it with the next batch; all keys must share a slot.
