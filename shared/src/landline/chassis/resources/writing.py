@@ -181,11 +181,12 @@ def _check_place(change: Change, given_brand: UUID | None, given_client: UUID | 
         change.refuse("client_id", "not_found", "no such client")
     if change.resource.tenancy == "client" and new.get("client_id") is None:
         change.refuse("client_id", "required", "say whose it is")
-    elif new["brand_id"] is None and new.get(change.resource.parent):
-        label = change.resource.references[change.resource.parent].label
-        change.refuse(change.resource.parent, "not_found", f"no such {label}")
     elif new["brand_id"] is None and not change.resource.shared:
-        change.refuse("brand_id", "required", "say for which brand")
+        parent = change.resource.parent
+        if new.get(parent):
+            change.refuse(parent, "not_found", f"no such {change.resource.references[parent].label}")
+        else:
+            change.refuse("brand_id", "required", "say for which brand")
     if change.errors:
         raise InvalidInput(change.errors)
 
