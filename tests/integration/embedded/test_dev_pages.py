@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 import time
 from datetime import datetime
 from email.message import EmailMessage
@@ -15,7 +16,6 @@ from fastapi import FastAPI
 from landline.chassis.embedded.mail_catcher import start_mail_catcher
 from landline.chassis.embedded.mailbox import KEPT, Mailbox
 from landline.chassis.embedded.own_pages import build_own_app
-from landline.chassis.embedded.process import free_port
 from landline.chassis.settings import Settings
 from landline.kernel.clock import SharedOffsetClock
 
@@ -40,8 +40,9 @@ def mail(subject: str, text: str = "¡Límite alcanzado!", html: str | None = No
 
 async def test_a_mail_sent_to_the_catcher_is_listed_newest_first(tmp_path: Path) -> None:
     """How a test from outside sees that a mail was sent."""
-    port = free_port()
-    server = await start_mail_catcher(port, Mailbox(tmp_path / "mails"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = await start_mail_catcher(listener, Mailbox(tmp_path / "mails"))
 
     recipients = ["b@example.net", "hidden@example.net"]
 

@@ -44,7 +44,7 @@ def as_nobody(command: list[str], env: dict[str, str], folder: Path) -> list[str
     env["PYTHONPATH"] = os.pathsep.join([*sources, str(REPOSITORY)])
     for python in (sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"):
         # Twice: setpriv itself still has root's rights when it starts the first.
-        imports = "import landline, fastapi, asyncpg"
+        imports = "import landline, fastapi, asyncpg, redis"
         again = f"import os, sys; os.execv(sys.executable, [sys.executable, '-c', {imports!r}])"
         check = [*prefix, python, "-c", again]
         if subprocess.run(check, env=env, cwd=folder, capture_output=True, check=False).returncode == 0:
@@ -149,10 +149,12 @@ def test_a_signal_to_make_alone_ends_the_run_too(number: signal.Signals, tmp_pat
         f"DATA={tmp_path}/my data",
         "DEMO=0",
     ]
-    process = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL, start_new_session=True)
+    said = tmp_path / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen(command, env=environment(), stderr=output, start_new_session=True)
     until = time.monotonic() + 90
     while not _ready(port):
-        assert process.poll() is None
+        assert process.poll() is None, said.read_text()
         assert time.monotonic() < until
         time.sleep(0.1)
     family = psutil.Process(process.pid).children(recursive=True)

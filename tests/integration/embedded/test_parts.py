@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from landline.chassis.embedded import banner, demo, logs
+from landline.chassis.embedded import banner, demo, logs, prepared
 from landline.chassis.embedded.environment import Addresses, child_environment, pg_url_of
 from landline.chassis.embedded.errors import CannotStart
 from landline.chassis.embedded.folder import ROLES, Config
@@ -30,6 +30,28 @@ def test_every_variable_of_the_settings_is_in_the_example() -> None:
     names = {f"LANDLINE_{name.upper()}" for name in Settings.model_fields}
     names |= {f"LANDLINE_PG_PASSWORD_{role.upper()}" for role in ROLES if role != "landline_owner"}
     assert sorted(name for name in names if f"{name}=" not in example) == []
+
+
+def test_the_preparing_step_is_skipped_only_while_nothing_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service on tables it does not know is worse than a slow start."""
+    version, migration = tmp_path / "postgres" / "PG_VERSION", tmp_path / "0001.py"
+    version.parent.mkdir()
+    (tmp_path / "run").mkdir()
+    migration.write_text("one")
+    monkeypatch.setattr(prepared, "_ingredients", lambda: iter([migration]))
+    step = prepared.Prepared(tmp_path)
+    assert not step.is_current()
+    version.write_text("18")
+    step.remember()
+    assert step.is_current()
+    migration.write_text("two")
+    assert not step.is_current()
+    step.remember()
+    version.rename(tmp_path / "old")
+    version.write_text("18")  # another cluster in its place
+    assert not step.is_current()
 
 
 def test_rotation_keeps_three_old_files(tmp_path: Path) -> None:

@@ -65,9 +65,7 @@ def test_ctrl_c_ends_everything_and_a_second_start_finds_the_data(start: Start) 
     family = [*processes, *(child for p in processes for child in p.children(recursive=True))]
     assert stack.stop() == 0
     assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
-    begun = time.monotonic()
     stack.start()
-    assert time.monotonic() - begun < 15  # 5 s on an idle machine; tests share theirs
     assert rows(stack) == 3
 
 

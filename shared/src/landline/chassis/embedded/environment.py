@@ -56,7 +56,6 @@ def _own(config: Config, addresses: Addresses, data: Path) -> dict[str, str]:
         values[f"PG_PASSWORD_{role.upper()}"] = password
     if addresses.smtp_port is not None:
         values["SMTP_URL"] = f"smtp://127.0.0.1:{addresses.smtp_port}"
-        values["MAIL_CATCHER_PORT"] = str(addresses.smtp_port)
     return {f"LANDLINE_{name}": value for name, value in values.items()}
 
 

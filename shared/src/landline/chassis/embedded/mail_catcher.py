@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from landline.chassis.embedded.mailbox import Mailbox
-
-HOST = "127.0.0.1"
 
 
 class _Catcher:
@@ -24,11 +23,11 @@ class _Catcher:
         return "250 kept"
 
 
-async def start_mail_catcher(port: int, mailbox: Mailbox) -> asyncio.Server:
-    """Listen on 127.0.0.1:port."""
+async def start_mail_catcher(listener: socket.socket, mailbox: Mailbox) -> asyncio.Server:
+    """Serve a listening socket."""
     loop = asyncio.get_running_loop()
 
     def protocol() -> SMTP:
         return SMTP(_Catcher(mailbox), hostname="localhost", enable_SMTPUTF8=True, loop=loop)
 
-    return await loop.create_server(protocol, HOST, port)
+    return await loop.create_server(protocol, sock=listener)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import time
 from email import message_from_bytes
@@ -27,16 +29,18 @@ class Mailbox:
         temporary = self.folder / f".{name}"
         temporary.write_bytes(content)
         path = temporary.rename(self.folder / f"{name}.eml")
-        for old in self._paths()[KEPT:]:
-            old.unlink(missing_ok=True)
+        for old in self._names()[KEPT:]:
+            (self.folder / old).unlink(missing_ok=True)
         return path
 
     def newest(self, limit: int) -> list[dict[str, Any]]:
         """The newest mails first: id, from, to, subject, date, text, html, recipients (of the envelope)."""
-        return [mail for path in self._paths()[:limit] if (mail := _read(path))]
+        return [mail for name in self._names()[:limit] if (mail := _read(self.folder / name))]
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("*.eml"), reverse=True)
+    def _names(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return sorted((name for name in os.listdir(self.folder) if name.endswith(".eml")), reverse=True)
+        return []
 
 
 @lru_cache(maxsize=KEPT)  # a stored mail never changes

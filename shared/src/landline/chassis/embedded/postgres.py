@@ -8,7 +8,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -32,7 +31,6 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %u@%d ",
 }
-_STARTS = 5  # after kill -9 the old backends may hold shared memory for a moment
 
 
 def _startup_packet(user: str) -> bytes:
@@ -62,6 +60,7 @@ class Postgres(Server):
         self.folder = folder.absolute()
         self.password = password
         self._kind = kind
+        self._binaries = Path()
         self._settings = {**_SETTINGS, **(settings or {})}
 
     def url(self, database: str = "postgres", user: str = SUPERUSER, password: str | None = None) -> str:
@@ -83,29 +82,12 @@ class Postgres(Server):
         if making:
             self._initdb(binaries, identity, folder)
             folder.rename(self.folder)
-        self._start(binaries, identity, tick)
+        self._binaries = binaries
+        self._run(identity.label, tick)
 
-    def _start(self, binaries: Path, identity: Identity, tick: Callable[[], None]) -> None:
+    def _command(self) -> Command:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command: Command = [
-            binaries / "postgres",
-            "-D",
-            self.folder,
-            "-h",
-            HOST,
-            "-p",
-            str(self.port),
-            *options,
-        ]
-        for attempt in range(1, _STARTS + 1):
-            self._spawn(command, identity.label)
-            try:
-                self._wait_ready(tick)
-                return
-            except CannotStart:
-                if self.running or attempt == _STARTS:
-                    raise
-                time.sleep(0.3 * attempt)
+        return [self._binaries / "postgres", "-D", self.folder, "-h", HOST, "-p", str(self.port), *options]
 
     def _initdb(self, binaries: Path, identity: Identity, folder: Path) -> None:
         locale = ["--locale=C.UTF-8"]

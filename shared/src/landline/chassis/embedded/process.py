@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from landline.chassis.embedded.errors import CannotStart
 GUARD = str(Path(__file__).with_name("guard.py"))
 HOST = "127.0.0.1"
 _TAIL_BYTES = 4096
+_PORTS = range(15000, 32000)
+_STARTS = 4
 
 Command = list[str | Path]
 
@@ -26,10 +29,17 @@ def nothing() -> None:
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nobody uses at this moment.
+
+    Below the range that outgoing connections take theirs from: while a server is down, whoever keeps trying
+    to reach it could otherwise be given its very port, connect to himself, and keep it from coming back.
+    """
+    for _ in range(100):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise CannotStart(f"no free port between {_PORTS.start} and {_PORTS.stop} on {HOST}", 1)
 
 
 def guarded(
@@ -74,6 +84,7 @@ class Server:
         self.port = port or free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._keep_fds = tuple(keep_fds)
+        self._was_ready = bool(port)
 
     @property
     def running(self) -> bool:
@@ -96,6 +107,26 @@ class Server:
                 pass_fds=self._keep_fds,
                 env=env,
             )
+
+    def _command(self) -> Command:
+        """The command line, for the present port."""
+        raise NotImplementedError
+
+    def _run(self, identity: str = "same", tick: Callable[[], None] = nothing) -> None:
+        """Spawn and wait. A few tries: the port may be taken meanwhile, and after kill -9 PostgreSQL's
+        old backends hold its shared memory for a moment. Once it was ready, the port stays."""
+        for attempt in range(1, _STARTS + 1):
+            self._spawn(self._command(), identity)
+            try:
+                self._wait_ready(tick)
+                self._was_ready = True
+                return
+            except CannotStart:
+                if self.running or attempt == _STARTS:
+                    raise
+            if not self._was_ready:
+                self.port = free_port()
+            time.sleep(0.3 * attempt)
 
     def _wait_ready(self, tick: Callable[[], None] = nothing) -> None:
         deadline = time.monotonic() + self.start_timeout_s

@@ -35,10 +35,20 @@ class RunningStores:
         self._log_folder = folder.path / "logs"
         self.servers: list[Postgres | Valkey] = []
         self._patience: dict[str, Patience] = {}
-        self.postgres_url = self._postgres(config, folder)
-        self.redis_url = self._redis(config, folder)
+        self._postgres = self._postgres_of(config, folder)
+        self._valkey = self._valkey_of(config, folder)
 
-    def _postgres(self, config: Config, folder: DataFolder) -> str:
+    @property
+    def postgres_url(self) -> str:
+        """A superuser's DSN. Final once started: until then the port may change."""
+        return self._postgres if isinstance(self._postgres, str) else self._postgres.url()
+
+    @property
+    def redis_url(self) -> str:
+        """Final once started."""
+        return self._valkey if isinstance(self._valkey, str) else self._valkey.url()
+
+    def _postgres_of(self, config: Config, folder: DataFolder) -> Postgres | str:
         chosen = os.environ.get("LANDLINE_PG_DSN") or config.postgres
         if _SCHEMES.match(chosen):
             return chosen
@@ -50,9 +60,9 @@ class RunningStores:
             keep_fds=[folder.lock_fd],
         )
         self._add(server)
-        return server.url()
+        return server
 
-    def _redis(self, config: Config, folder: DataFolder) -> str:
+    def _valkey_of(self, config: Config, folder: DataFolder) -> Valkey | str:
         chosen = os.environ.get("LANDLINE_REDIS_URL") or config.redis
         if _SCHEMES.match(chosen):
             return chosen
@@ -64,7 +74,7 @@ class RunningStores:
             keep_fds=[folder.lock_fd],
         )
         self._add(server)
-        return server.url()
+        return server
 
     def _add(self, server: Postgres | Valkey) -> None:
         self.servers.append(server)
@@ -73,7 +83,7 @@ class RunningStores:
     @property
     def own_postgres(self) -> bool:
         """Whether PostgreSQL is ours: nobody else changes it while we are away."""
-        return any(isinstance(server, Postgres) for server in self.servers)
+        return isinstance(self._postgres, Postgres)
 
     def start(self, tick: Callable[[], None]) -> None:
         """Start those that are ours. `tick` is called while waiting and may raise."""

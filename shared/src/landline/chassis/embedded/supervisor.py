@@ -24,7 +24,7 @@ from landline.chassis.embedded.errors import CannotStart, Interrupted
 from landline.chassis.embedded.folder import Config, DataFolder
 from landline.chassis.embedded.logs import rotate
 from landline.chassis.embedded.prepared import Prepared
-from landline.chassis.embedded.process import free_port, last_lines
+from landline.chassis.embedded.process import last_lines
 from landline.chassis.embedded.public_port import listen, ready
 from landline.chassis.embedded.running_stores import RunningStores, first_config
 from landline.chassis.embedded.steps import run_step
@@ -57,6 +57,7 @@ class Run:
         self.children: list[Child] = []
         self.stores: RunningStores | None = None
         self.listener: socket.socket | None = None
+        self.mail: socket.socket | None = None
 
     def start(self) -> None:
         """Everything up and ready, or CannotStart / Interrupted."""
@@ -78,13 +79,14 @@ class Run:
 
     def _addresses(self) -> Addresses:
         assert self.stores is not None
-        configured = os.environ.get("LANDLINE_SMTP_URL")
+        if not os.environ.get("LANDLINE_SMTP_URL"):
+            self.mail = listen("127.0.0.1", 0)
         return Addresses(
             postgres=self.stores.postgres_url,
             redis=self.stores.redis_url,
             host=self.options.host,
             port=self.options.port,
-            smtp_port=None if configured else free_port(),
+            smtp_port=self.mail.getsockname()[1] if self.mail else None,
         )
 
     def _migrate(self, folder: DataFolder, env: Mapping[str, str]) -> None:
@@ -102,9 +104,9 @@ class Run:
             )
 
     def _start_children(self, folder: DataFolder, env: Mapping[str, str]) -> None:
-        assert self.listener is not None
-        for name, fds in (("web", [self.listener.fileno()]), ("work", [])):
-            own = {**env, "LANDLINE_LISTEN_FD": str(self.listener.fileno())} if fds else env
+        for name, held in (("web", self.listener), ("work", self.mail)):
+            fds = [held.fileno()] if held else []
+            own = {**env, "LANDLINE_LISTEN_FD": str(fds[0])} if fds else env
             log = folder.path / "logs" / f"{name}.log"
             module = f"landline.chassis.embedded.{name}"
             child = Child(name, module, log, own, [*fds, folder.lock_fd], self.options.verbose)
@@ -141,8 +143,9 @@ class Run:
 
     def stop(self) -> None:
         """Children first, while their stores are still there; then the stores."""
-        if self.listener is not None:
-            self.listener.close()
+        for held in (self.listener, self.mail):
+            if held is not None:
+                held.close()
         until = time.monotonic() + GRACE_S
         for child in self.children:
             child.ask_to_stop()

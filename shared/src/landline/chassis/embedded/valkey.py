@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from landline.chassis.embedded.binaries import Kind, valkey_server
-from landline.chassis.embedded.process import HOST, Server, answers, nothing
+from landline.chassis.embedded.process import HOST, Command, Server, answers, nothing
 
 # Architecture 3.2: services are not ready on anything weaker.
 _SETTINGS = {
@@ -38,6 +38,7 @@ class Valkey(Server):
         self.folder = folder.absolute()
         self.password = password
         self._kind = kind
+        self._program = Path()
         self._settings = {**_SETTINGS, **(settings or {})}
 
     def url(self, database: int = 0) -> str:
@@ -50,10 +51,12 @@ class Valkey(Server):
 
     def start(self, tick: Callable[[], None] = nothing) -> None:
         """Start, return when the append-only file is loaded and commands are answered."""
-        program = valkey_server(self._kind)
+        self._program = valkey_server(self._kind)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._spawn([program, self._write_configuration()])
-        self._wait_ready(tick)
+        self._run(tick=tick)
+
+    def _command(self) -> Command:
+        return [self._program, self._write_configuration()]
 
     def _write_configuration(self) -> Path:
         quoted = str(self.folder).replace("\\", "\\\\").replace('"', '\\"')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 
 import uvloop
 
@@ -59,8 +60,8 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if port := os.environ.get("LANDLINE_MAIL_CATCHER_PORT"):
-        await start_mail_catcher(int(port), Mailbox(settings.data / "mails"))
+    if fd := os.environ.get("LANDLINE_LISTEN_FD"):  # the supervisor's, for mails
+        await start_mail_catcher(socket.socket(fileno=int(fd)), Mailbox(settings.data / "mails"))
     metrics = await worker_card.serve_metrics()
     services = load_services()
     worker_card.leave(settings.data, metrics.sockets[0].getsockname()[1])
