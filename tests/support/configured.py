@@ -1,8 +1,8 @@
 """A configured brand for tests of admission: rows as provisioning and billing publish them.
 
-One brand (sip.brand.example, partition 17), client Casa (prepaid, Spanish dialling) with devices casa1 and
-casa2, two DDIs, a carrier with two servers, a route for all numbers, a deck of three prefixes. `changes` of each
-function are fields of its row.
+One brand (sip.brand.example, partition 17); client Casa (prepaid, Spanish dialling) with devices casa1 and
+casa2 and two DDIs; a carrier with two servers; a route for all numbers; a deck of three prefixes.
+`changes` of each function are fields of its row.
 """
 
 from __future__ import annotations
@@ -48,12 +48,18 @@ def row(entity: str, entity_id: str, data: dict[str, Any] | None, version: int =
 
 
 def brand(version: int = 1, **changes: Any) -> Change:
-    data = {"name": "Brand", "sip_domain": DOMAIN, "partition": PARTITION, "max_calls": 0, "country": "ES"}
+    data: dict[str, Any] = {
+        "name": "Brand",
+        "sip_domain": DOMAIN,
+        "partition": PARTITION,
+        "max_calls": 0,
+        "country": "ES",
+    }
     return row("brand", BRAND, {**data, **changes}, version)
 
 
 def client(version: int = 1, **changes: Any) -> Change:
-    data = {
+    data: dict[str, Any] = {
         "brand_id": BRAND,
         "name": "Casa Garcia",
         "billing_method": "prepaid",
@@ -70,14 +76,20 @@ def client(version: int = 1, **changes: Any) -> Change:
 
 
 def device(name: str = "casa1", device_id: str = DEVICE, version: int = 1, **changes: Any) -> Change:
-    data = {"name": name, "client_id": CLIENT, "direct_connectivity": False, "enabled": True}
+    data: dict[str, Any] = {"name": name, "client_id": CLIENT, "direct_connectivity": False, "enabled": True}
     return row("device", device_id, {**data, **changes}, version, client_id=CLIENT)
 
 
 def ddi(
     ddi_id: str = DDI, number: str = NUMBER, version: int = 1, owner: str | None = CLIENT, **changes: Any
 ) -> Change:
-    data = {"number": number, "client_id": owner, "kind": "inout", "state": "active", "record": "none"}
+    data: dict[str, Any] = {
+        "number": number,
+        "client_id": owner,
+        "kind": "inout",
+        "state": "active",
+        "record": "none",
+    }
     return row("ddi", ddi_id, {**data, **changes}, version, client_id=owner)
 
 
@@ -90,7 +102,13 @@ def carrier(version: int = 1, carrier_id: str = CARRIER, **changes: Any) -> Chan
 
 
 def server(server_id: str = SERVER, version: int = 1, **changes: Any) -> Change:
-    data = {"carrier_id": CARRIER, "host": "198.51.100.9", "port": 5060, "transport": "udp", "send_pai": True}
+    data: dict[str, Any] = {
+        "carrier_id": CARRIER,
+        "host": "198.51.100.9",
+        "port": 5060,
+        "transport": "udp",
+        "send_pai": True,
+    }
     return row("carrier_server", server_id, {**data, **changes}, version)
 
 
@@ -99,7 +117,7 @@ def pattern(prefix: str = "+", pattern_id: str = PATTERN, version: int = 1) -> C
 
 
 def route(route_id: str = ROUTE, version: int = 1, **changes: Any) -> Change:
-    data = {
+    data: dict[str, Any] = {
         "kind": "pattern",
         "mode": "static",
         "destination_pattern_id": PATTERN,
@@ -134,12 +152,17 @@ def edge(version: int = 1, key: str = KEY, edge_id: str = EDGE, **changes: Any) 
 
     parts = key_parts(key)
     assert parts is not None
-    data = {"name": "edge1", "key_prefix": parts.prefix, "key_sha256": parts.sha256, "enabled": True}
+    data: dict[str, Any] = {
+        "name": "edge1",
+        "key_prefix": parts.prefix,
+        "key_sha256": parts.sha256,
+        "enabled": True,
+    }
     return row("edge", edge_id, {**data, **changes}, version, brand_id=None)
 
 
 def plan(version: int = 1, **changes: Any) -> Change:
-    data = {
+    data: dict[str, Any] = {
         "plan_id": PLAN,
         "version": version,
         "currency": "EUR",
@@ -152,19 +175,24 @@ def plan(version: int = 1, **changes: Any) -> Change:
 
 
 def profile(version: int = 1, activation_at_ms: int = 0, **changes: Any) -> Change:
-    data = {"profile_id": PROFILE, "plan_id": PLAN, "client_id": CLIENT, "activation_at_ms": activation_at_ms}
+    data: dict[str, Any] = {
+        "profile_id": PROFILE,
+        "plan_id": PLAN,
+        "client_id": CLIENT,
+        "activation_at_ms": activation_at_ms,
+    }
     return row("profile", PROFILE, {**data, **changes}, version, client_id=CLIENT)
 
 
-def deck(folder: Path, version: int = 1, rows: Iterable[tuple[str, str]] = ()) -> Change:
+def deck(folder: Path, version: int = 1, rows: Iterable[tuple[str, str]] = (), deck_id: str = DECK) -> Change:
     """A deck file on this host and its row. `rows`: prefix and rate per minute; 0.60 to Spain by default."""
     prices = list(rows) or [("+34", "0.60"), ("+346", "1.20"), ("+1", "0")]
     folder.mkdir(parents=True, exist_ok=True)
     listed = [DeckRow(prefix, f"to {prefix}", Price.of("0", Tier.of(0, rate, 1))) for prefix, rate in prices]
-    meta = DeckMeta(DECK, version, "EUR")
-    sha256 = write_deck(folder / f"{DECK}-{version}.deck", meta, listed)
-    data = {"deck_id": DECK, "version": version, "rows": len(listed), "sha256": sha256}
-    return row("deck", DECK, data, version)
+    meta = DeckMeta(deck_id, version, "EUR")
+    sha256 = write_deck(folder / f"{deck_id}-{version}.deck", meta, listed)
+    data: dict[str, Any] = {"deck_id": deck_id, "version": version, "rows": len(listed), "sha256": sha256}
+    return row("deck", deck_id, data, version)
 
 
 def everything(deck_folder: Path, **client_changes: Any) -> list[Change]:

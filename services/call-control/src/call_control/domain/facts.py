@@ -189,7 +189,7 @@ class BrandFacts:
     """All prefixes that some route matches; `pattern_lengths`: how long they are, longest first."""
     pattern_lengths: tuple[int, ...] = ()
     clients_with_routes: frozenset[str] = frozenset()
-    route_memo: dict[tuple[str, str, str], tuple[tuple[Route, ...], ...]] = field(
+    route_memo: dict[tuple[bool, str, str, str], tuple[tuple[Route, ...], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
     caller_memo: dict[tuple[int, str], str] = field(default_factory=dict, compare=False, repr=False)

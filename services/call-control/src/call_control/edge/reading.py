@@ -115,7 +115,7 @@ def _all_errors(kind: Any, body: bytes) -> list[FieldError]:
     """Every field that does not fit, found by converting each one for itself."""
     try:
         given = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     if not isinstance(given, dict):
         return [FieldError("body", "wrong_type", "must be a JSON object")]

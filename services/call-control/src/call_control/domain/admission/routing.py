@@ -19,15 +19,13 @@ Tier = tuple[Route, ...]
 def judge(case: Case) -> Denial | None:
     """Routes by priority, then by weighted chance; a block reached first denies, one reached later ends."""
     kind = "emergency" if case.emergency else "fax" if case.request.fax else "call"
-    tiers = _tiers(case.brand, case.client.id, kind, case.callee)
+    tiers = _tiers(case, kind)
     if not tiers and kind != "call":
-        tiers = _tiers(case.brand, case.client.id, "call", case.callee)
+        tiers = _tiers(case, "call")
     legs: list[Leg] = []
     tried: set[str] = set()
     for route in _in_order(tiers, case.random):
         if route.mode == "block":
-            if case.emergency:
-                continue
             if not legs:
                 return deny("blocked", f"{case.callee} by route {route.id}")
             break
@@ -66,13 +64,14 @@ def _cost(priced: tuple[int, Carrier]) -> tuple[int, str]:
     return priced[0], priced[1].id
 
 
-def _tiers(brand: BrandFacts, client_id: str, kind: str, callee: str) -> tuple[Tier, ...]:
+def _tiers(case: Case, kind: str) -> tuple[Tier, ...]:
     """Matching routes by priority, cut after the first stopper's; remembered by what decides them."""
-    matching = _longest_prefix(brand, callee)
-    key = (kind, client_id if client_id in brand.clients_with_routes else "", matching)
+    brand, client_id = case.brand, case.client.id
+    matching = _longest_prefix(brand, case.callee)
+    key = (case.emergency, kind, client_id if client_id in brand.clients_with_routes else "", matching)
     known = brand.route_memo.get(key)
     if known is None:
-        known = _find_tiers(brand, client_id, kind, callee)
+        known = _find_tiers(case, kind)
         if len(brand.route_memo) < MEMO_LIMIT:
             brand.route_memo[key] = known
     return known
@@ -86,10 +85,12 @@ def _longest_prefix(brand: BrandFacts, callee: str) -> str:
     return ""
 
 
-def _find_tiers(brand: BrandFacts, client_id: str, kind: str, callee: str) -> tuple[Tier, ...]:
+def _find_tiers(case: Case, kind: str) -> tuple[Tier, ...]:
     by_priority: dict[int, list[Route]] = {}
-    for route in brand.routes:
-        if route.kind == kind and route.client_id in (None, client_id) and _matches(route, callee):
+    for route in case.brand.routes:
+        mine = route.kind == kind and route.client_id in (None, case.client.id)
+        blocks = case.emergency and route.mode == "block"  # 4.12: they are not even seen
+        if mine and not blocks and _matches(route, case.callee):
             by_priority.setdefault(route.priority, []).append(route)
     tiers: list[Tier] = []
     for priority in sorted(by_priority):
