@@ -232,6 +232,20 @@ async def test_what_could_not_price_a_call_is_refused_when_it_is_written(api: Bi
     assert (field, code) in [(e["field"], e["code"]) for e in answer.json()["errors"]]
 
 
+async def test_a_plans_prices_come_as_one_csv(api: BillingApi) -> None:
+    """The price list that operators send to their customers; nothing of it may be missing."""
+    brand = Client().brand_id
+    many = b"".join(b"D%d,+%d,0.0%d,0,60,\n" % (n, 1_000 + n, n % 9 + 1) for n in range(2_500))
+    deck_id = await deck(api, brand, many + b"Spain,+34,0.10,0.05,60,0\nSpain,+34,0.06,,1,60\n")
+    plan_id = await plan(api, brand, {"rate_deck_id": deck_id, "weekdays": [5, 6]})
+    text = (await api.call("platform", "GET", f"/rating-plans/{plan_id}/prices.csv")).text
+    lines = text.splitlines()
+    assert len(lines) == 1 + 2_500 + 2
+    assert f"plan,Spain,+34,0.05,0.06,1,60,10,5;6,,,{deck_id}" in lines
+    stranger = await api.call(api.operator(Client().brand_id), "GET", f"/rating-plans/{plan_id}/prices.csv")
+    assert stranger.status_code == 404
+
+
 async def test_currency_and_connect_fee_of_a_deck_never_change(api: BillingApi) -> None:
     """Every price already quoted would silently mean something else."""
     deck_id = await deck(api, Client().brand_id, name=6)

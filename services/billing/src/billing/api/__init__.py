@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 from landline.chassis.resources import Registry, resource_router
 
-from billing.api import balance, imports, internal, price_quotes, rate_decks, rating_plans
+from billing.api import balance, imports, internal, plan_prices, price_quotes, rate_decks, rating_plans
 from billing.api.call_records import RECORD, records_router
 from billing.api.details import DetailsOf
 from billing.api.plan_entries import entries_router
@@ -35,6 +35,7 @@ def routers() -> list[APIRouter]:
         resource_router(REGISTRY, imports.JOB),
         resource_router(REGISTRY, rating_plans.PLAN),
         entries_router(REGISTRY),
+        plan_prices.router,
         profiles,
         price_quotes.router,
         balance.router,

@@ -71,8 +71,10 @@ update jobs set state = 'running', stage = $2, rows_done = $3, rows_total = coal
  where id = $1
 """
 _FINISH = """
-update jobs set state = $2, stage = null, errors = $3::text::jsonb, error_count = $4,
-       result = $5::text::jsonb, rows_total = coalesce($6, rows_total), updated_at = $7, finished_at = $7, version = version + 1
+update jobs
+   set state = $2, stage = null, errors = $3::text::jsonb, error_count = $4, result = $5::text::jsonb,
+       rows_done = case when $2 = 'done' then $6 else 0 end, rows_total = coalesce($6, rows_total),
+       updated_at = $7, finished_at = $7, version = version + 1
  where id = $1
 """
 _CLEAN = """

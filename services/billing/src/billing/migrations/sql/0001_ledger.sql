@@ -49,35 +49,35 @@ end $$
 create trigger postings_append_only before update or delete or truncate on postings
     for each statement execute function refuse_change()
 
--- One pass over the inserted rows: each must follow its predecessor in number and in money. As rows are never
--- changed or deleted, this makes the whole ledger gapless and its last balance the sum, by induction.
--- The accounts then follow; nothing else may move them (accounts_follow).
+-- Each inserted row must follow its predecessor in number and in money. As rows are never changed or deleted,
+-- this makes the whole ledger gapless and its last balance the sum, by induction. The accounts then follow;
+-- nothing else may move them (accounts_follow). Written with scalar sub-selects and `= any(array)`, not as
+-- joins: a plan made while the table was small would read all of it for every batch.
 create function check_postings() returns trigger language plpgsql as $$
 declare
     wrong record;
     moved bigint;
     touched bigint;
 begin
-    select a.client_id, a.sequence into wrong
-      from added a
-      left join postings p on p.client_id = a.client_id and p.sequence = a.sequence - 1
-     where a.balance_after <> coalesce(p.balance_after, 0) + a.amount
-        or (p.client_id is null and a.sequence <> 1)
+    select a.client_id, a.sequence into wrong from added a
+     where a.balance_after is distinct from a.amount + case when a.sequence = 1 then 0 else
+               (select p.balance_after from postings p
+                 where p.client_id = a.client_id and p.sequence = a.sequence - 1) end
      limit 1;
     if found then
         raise exception 'posting % of client % does not follow its predecessor', wrong.sequence, wrong.client_id
             using errcode = 'check_violation', constraint = 'postings_follow';
     end if;
     select count(distinct client_id) into touched from added;
-    update accounts
-       set last_sequence = latest.sequence, balance = latest.balance_after
-      from (select distinct on (client_id) client_id, brand_id, sequence, balance_after
-              from added order by client_id, sequence desc) latest
-     where accounts.client_id = latest.client_id and accounts.brand_id = latest.brand_id;
+    update accounts a
+       set (last_sequence, balance) = (select n.sequence, n.balance_after from added n
+                                        where n.client_id = a.client_id and n.brand_id = a.brand_id
+                                        order by n.sequence desc limit 1)
+     where a.client_id = any(array(select client_id from added));
     get diagnostics moved = row_count;
     if moved <> touched then
-        raise exception 'a posting names another brand than its account'
-            using errcode = 'check_violation', constraint = 'postings_brand_of_account';
+        raise exception 'a posting names an account that is not there'
+            using errcode = 'check_violation', constraint = 'postings_account';
     end if;
     return null;
 end $$
