@@ -18,7 +18,7 @@ from array import array
 from collections import deque
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 from landline.kernel.ids import new_id
@@ -33,8 +33,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[tuple[int, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio.Transport, only alike
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
