@@ -78,9 +78,11 @@ def _upgrade(connection: Connection, package: str, folder: Path, target: str) ->
 
 def _prepare_schema(connection: Connection, package: str) -> None:
     """The schema, and what its service may do in it. The roles themselves are deploy/postgres/roles.sql."""
+    exists = connection.execute(text("select to_regnamespace(:name)"), {"name": package}).scalar()
+    if exists is None:  # only then, because creating needs a right on the database that owners may lack
+        connection.execute(text(f"create schema {package}"))
     defaults = f"alter default privileges in schema {package}"
     for statement in (
-        f"create schema if not exists {package}",
         f"grant usage on schema {package} to {package}",
         f"{defaults} grant select, insert, update, delete on tables to {package}",
         f"{defaults} grant usage, select on sequences to {package}",

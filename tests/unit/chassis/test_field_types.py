@@ -1,0 +1,94 @@
+"""Money, keys and texts at the edge of the API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+from landline.chassis.auth import key_parts, new_key
+from landline.chassis.resources.field_types import ApiModel, Email, Line, MoneyText
+from landline.chassis.resources.wire import merge_patch, unstorable
+from pydantic import ValidationError
+
+
+class Priced(ApiModel):
+    """A model with money and text."""
+
+    price: Annotated[int, MoneyText(decimals=4, least="-5", most="5")] = 0
+    note: Line = ""
+    mail: Email = "a@example.net"
+
+
+@pytest.mark.parametrize(
+    ("text", "micros"), [("1", 1_000_000), ("1.2345", 1_234_500), ("-5", -5_000_000), ("0.00", 0)]
+)
+def test_money_is_a_decimal_string(text: str, micros: int) -> None:
+    """And comes back as one."""
+    model = Priced.model_validate({"price": text})
+    assert model.price == micros
+    assert Priced.model_validate_json(model.model_dump_json()) == model
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, 1.5, True, None, "", "1,5", "1e2", "١", "5.0001", "1.23456", "0x1", " 1", "--1", "9" * 500, []],
+)
+def test_what_is_no_exact_amount_is_refused(value: Any) -> None:
+    """A float may already have lost a cent; too many decimals would be rounded by somebody."""
+    with pytest.raises(ValidationError):
+        Priced.model_validate({"price": value})
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        "a@b",
+        "a b@example.net",
+        "a@example.net\nBcc: x@y.zz",
+        "<a@example.net>",
+        "a@@example.net",
+        "a@exa mple.net",
+    ],
+)
+def test_an_address_cannot_carry_a_header(mail: str) -> None:
+    """It is written into mails."""
+    with pytest.raises(ValidationError):
+        Priced.model_validate({"mail": mail})
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "result"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": "foo"}, {"a": {"b": {"c": None}}}, {"a": {"b": {}}}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+        (["c"], {"a": "b"}, {"a": "b"}),
+        ({"a": "b"}, ["c"], ["c"]),
+    ],
+)
+def test_merge_patch_follows_rfc_7396(target: Any, patch: Any, result: Any) -> None:
+    """Cases of the RFC's appendix A."""
+    assert merge_patch(target, patch) == result
+
+
+def test_texts_that_cannot_be_stored_are_named_by_their_path() -> None:
+    """Postgres refuses NUL and half surrogates with an error that names nothing."""
+    body = {"a": "fine", "b": [{"c": "x\x00"}, {"c": "y"}], "d": {"e": "\ud800"}}
+    assert [e.field for e in unstorable(body)] == ["b.0.c", "d.e"]
+
+
+def test_a_key_is_found_by_prefix_and_compared_by_hash() -> None:
+    """A copy of the table must not open anything."""
+    key = new_key()
+    parts = key_parts(key)
+    assert parts is not None
+    assert parts.prefix in key
+    assert len(parts.sha256) == 64
+    assert key_parts(key + "x") is None
+    assert key_parts(new_key()) != parts
+    for odd in ("", "llk_", "llk_12345678_short", key.replace("llk", "abc"), key + "\n"):
+        assert key_parts(odd) is None
