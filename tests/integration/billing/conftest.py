@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from landline.chassis.settings import Settings
 from redis.asyncio import Redis
 
 from tests.support.billing_api import BillingApi, billing_api
+from tests.support.stores import kind
 
 ROLES = ("landline_owner", "provisioning", "call_control", "billing", "notifier")
 INTERNAL_KEY = "internal key of billing's tests, long enough"
@@ -28,22 +28,25 @@ INTERNAL_KEY = "internal key of billing's tests, long enough"
 def billing_stores() -> Iterator[Stores]:
     """Postgres and Valkey for billing's tests alone: some of them stop Postgres."""
     with tempfile.TemporaryDirectory() as folder:
-        stores = Stores.new(Path(folder))
+        stores = Stores.new(Path(folder), kind=kind())
         stores.start()
         yield stores
         stores.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def settings(billing_stores: Stores, request: pytest.FixtureRequest, tmp_path_factory: Any) -> Settings:
+async def settings(
+    billing_stores: Stores, request: pytest.FixtureRequest, tmp_path_factory: Any
+) -> AsyncIterator[Settings]:
     """Settings of a module: its own database, migrated."""
     name = f"b_{abs(hash(request.module.__name__)) % 10**8}"
     admin = billing_stores.postgres.url()
     await create_database(admin, name)
     passwords = {role: f"{role}-secret" for role in ROLES}
     await create_roles(with_database(admin, name), passwords)
+    patch = pytest.MonkeyPatch()  # undone at the module's end: other tests have other stores
     for role, password in passwords.items():
-        os.environ[f"LANDLINE_PG_PASSWORD_{role.upper()}"] = password
+        patch.setenv(f"LANDLINE_PG_PASSWORD_{role.upper()}", password)
     found = Settings(
         pg_url=f"postgresql://127.0.0.1:{billing_stores.postgres.port}/{name}",
         pg_owner_password=passwords["landline_owner"],
@@ -53,7 +56,8 @@ async def settings(billing_stores: Stores, request: pytest.FixtureRequest, tmp_p
         claim_s=0.2,
     )
     await migrate_package(found, "billing")
-    return found
+    yield found
+    patch.undo()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

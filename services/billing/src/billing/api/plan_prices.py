@@ -83,12 +83,10 @@ async def _lines(db: Database, scope: Scope, plan_id: UUID, name: str) -> AsyncI
 def _tiers(name: str, row: Any) -> list[list[Any]]:
     tiers, days = row["tiers"], row["weekdays"]
     fee = decimal_string(to_micros(row["connect_fee"]))
-    timing = ["" if days is None else ";".join(map(str, days)), row["time_in"] or "", row["time_out"] or ""]
-    return [
-        [name, row["destination"], row["prefix"], fee, _rate(tiers[at + 1]), tiers[at + 2], tiers[at]]
-        + [row["weight"], *timing, row["deck_id"]]
-        for at in range(0, len(tiers), 3)
-    ]
+    first = [name, row["destination"], row["prefix"], fee]
+    last = [row["weight"], "" if days is None else ";".join(map(str, days))]
+    last += [row["time_in"] or "", row["time_out"] or "", row["deck_id"]]
+    return [[*first, _rate(tiers[at + 1]), tiers[at + 2], tiers[at], *last] for at in range(0, len(tiers), 3)]
 
 
 def _rate(nanos: int) -> str:
