@@ -34,7 +34,7 @@ def test_a_prepaid_call_is_cut_when_the_money_ends(brand: Brand, edge: Edge) -> 
     assert home.balance() == "0.00"
     denial = edge.denied(home, MOBILE)
     assert (denial["reason"], denial["sip_code"]) == ("no_credit", 402)
-    home.top_up("0.03", key="second money")
+    home.top_up("0.03", key="second-money")
     assert edge.admit(home, MOBILE).answer["max_duration_s"] == 3
 
 

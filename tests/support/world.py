@@ -130,11 +130,11 @@ class Home:
         """PATCH the client."""
         return dict(self.api.patch(f"{PROVISIONING}/clients/{self.id}", fields))
 
-    def top_up(self, amount: str, key: str = "first money") -> Row:
+    def top_up(self, amount: str, key: str = "first-money") -> Row:
         """Add money by the operator's hand."""
         path = f"{BILLING}/clients/{self.id}/balance/operations"
         body = {"operation": "increment", "amount": amount, "reason": key}
-        named = {"X_Reason": "tests", "Idempotency_Key": f"{key} {self.id}"}
+        named = {"X_Reason": "tests", "Idempotency_Key": f"{key}-{self.id}"}
         done: Row = patiently(lambda: self.api.post(path, body, **named))
         until(lambda: self.usage()["settled"] == done["balance"], "call-control hears of the money")
         return done

@@ -1,0 +1,225 @@
+"""Outbound calls told as stories: from question to settled call, and every refusal by counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from landline.contracts.call_control.events import CallEnded, CallRejected, DailyUsageCrossed
+
+from tests.support import configured as c
+from tests.support.outbound_story import Story, telling
+from tests.support.stores import TestStores
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def story(stores: TestStores, tmp_path: Path) -> AsyncIterator[Story]:
+    """A brand ready to call."""
+    async with telling(stores.redis_url, tmp_path) as told:
+        yield told
+
+
+async def test_a_call_from_question_to_charge(story: Story) -> None:
+    """Admit, ring, answer, end: 90 s at 1.20 a minute cost 1.80, nothing stays held, one event."""
+    call = await story.call()
+    assert (call["decision"], call["caller"], call["callee"]) == ("allow", c.NUMBER, c.MOBILE)
+    assert call["max_duration_s"] == 500  # 10.00 at 0.02 a second
+    assert [route["server_id"] for route in call["routes"]] == [c.SERVER, c.SERVER_2]
+    assert (await story.usage())["held"] == "1.20"
+    assert await story.report(call, "ringing") == 204
+    story.clock.advance_s(5)
+    assert await story.report(call, "answered", server_id=c.SERVER) == 204
+    story.clock.advance_s(90)
+    attempts = [{"server_id": c.SERVER, "sip_code": 200, "ms": 812}]
+    ended = {"server_id": c.SERVER, "attempts": attempts, "ticket": call["ticket"], "ended_by": "caller"}
+    assert await story.report(call, "ended", **ended) == 204
+    usage = await story.usage()
+    assert (usage["active_calls"], usage["held"], usage["unposted"], usage["available"]) == (
+        0,
+        "0.00",
+        "1.80",
+        "8.20",
+    )
+    [event] = await story.events("call.ended.v1")
+    told = event.read(CallEnded)
+    assert (told.duration_s, told.charge_micros, told.ended_by) == (90, 1_800_000, "caller")
+    assert (told.carrier_id, told.server_id) == (c.CARRIER, c.SERVER)
+
+
+async def test_a_repeated_question_has_the_same_answer_until_the_call_is_over(story: Story) -> None:
+    """The edge lost the answer and asks again: a second call and a second hold would be a phantom."""
+    attempt = c.call()
+    first = await story.post("/calls", attempt)
+    again = await story.post("/calls", attempt)
+    assert first.json() == again.json()
+    assert (await story.usage())["active_calls"] == 1
+    call = first.json()
+    assert await story.report(call, "ended", sip_code=487, cause="cancelled") == 204
+    over = await story.post("/calls", attempt)
+    assert (over.status_code, over.json()["code"]) == (409, "call_over")
+
+
+async def test_reports_may_come_twice_late_or_for_nobody(story: Story) -> None:
+    """Repeated 204, unknown 404: the edge stops repeating only on these."""
+    call = await story.call()
+    for _ in range(2):
+        assert await story.report(call, "answered") == 204
+    story.clock.advance_s(10)
+    for _ in range(2):
+        assert await story.report(call, "ended") == 204
+    assert await story.report(call, "ringing") == 204
+    stranger = {"call_id": "17-019a0000-0000-7000-8000-00000000dead"}
+    assert await story.report(stranger, "ended") == 404
+    assert await story.report({"call_id": "no-call-id"}, "ended") == 404
+    assert len(await story.events("call.ended.v1")) == 1
+
+
+async def test_the_third_call_of_a_client_with_two_is_refused(story: Story) -> None:
+    """max_calls: the denial says limit and use; a slot given back is free at once."""
+    first, second = await story.call(), await story.call()
+    third = await story.call()
+    assert (third["decision"], third["reason"], third["sip_code"]) == ("deny", "max_calls_reached", 403)
+    assert third["detail"] == "client limit 2, active 2"
+    await story.report(second, "ended", cause="cancelled")
+    assert (await story.call())["decision"] == "allow"
+    await story.report(first, "ended")
+
+
+async def test_the_brands_calls_count_before_the_clients(story: Story) -> None:
+    """Section 4.11: brand, then client."""
+    await story.configure(c.brand(2, max_calls=1))
+    await story.call()
+    assert (await story.call())["detail"] == "brand limit 1, active 1"
+
+
+async def test_a_denial_is_repeated_for_its_attempt_and_kept_with_its_trace(story: Story) -> None:
+    """The same attempt is told the same for 30 s, though the reason has gone; the event says every step."""
+    await story.configure(c.client(2, enabled=False))
+    attempt = c.call()
+    first = (await story.post("/calls", attempt)).json()
+    await story.configure(c.client(3))
+    assert (await story.post("/calls", attempt)).json() == first
+    assert first["reason"] == "disabled"
+    assert first["sentence"].startswith("The client or its device is switched off.")
+    [event] = await story.events("call.rejected.v1")
+    told = event.read(CallRejected)
+    assert event.client_id == c.CLIENT
+    assert (told.reason, told.device_id, told.callee) == ("disabled", c.DEVICE, "600123123")
+    assert [line["step"] for line in told.trace] == ["identity", "dialled", "enabled"]
+    assert (await story.call())["decision"] == "allow"
+
+
+async def test_without_money_there_is_no_call(story: Story) -> None:
+    """402 and what is missing; a top-up is enough to call again."""
+    await story.configure(c.client(2, max_calls=0))
+    await story.top_up(1_000_000, sequence=2)
+    denied = await story.call()
+    assert (denied["reason"], denied["sip_code"]) == ("no_credit", 402)
+    assert denied["detail"] == "available 1.00, first hold 1.20"
+    await story.top_up(3_000_000, sequence=3)
+    assert (await story.call())["max_duration_s"] == 150
+
+
+async def test_a_pseudo_prepaid_call_gets_what_the_balance_pays(story: Story) -> None:
+    """It holds once: here all there is, 500 s; a second call finds nothing left."""
+    await story.configure(c.client(2, billing_method="pseudoprepaid"))
+    call = await story.call()
+    assert call["max_duration_s"] == 500
+    assert (await story.usage())["held"] == "10.00"
+    assert (await story.call())["reason"] == "no_credit"
+    await story.talk(call, 60)
+    assert (await story.usage())["available"] == "8.80"
+
+
+async def test_at_the_daily_limit_calls_are_refused_and_the_mail_is_told_once(story: Story) -> None:
+    """100 % counts as reached by the denial (section 6): one event however often people try."""
+    await story.configure(c.client(2, max_daily_usage="2.00"))
+    await story.talk(await story.call(), 60)
+    for _ in range(3):
+        denied = await story.call()
+        assert (denied["reason"], denied["sip_code"]) == ("daily_limit_reached", 403)
+    assert denied["detail"] == "limit 2.00, spent 1.20, held 0.00"
+    crossed = [
+        event.read(DailyUsageCrossed).threshold for event in await story.events("daily_usage.crossed.v1")
+    ]
+    assert crossed == [100]
+    assert (await story.usage())["max_daily_usage"] == "2.00"
+
+
+async def test_the_clients_own_lower_cap_wins(story: Story) -> None:
+    """client_spend_cap tightens max_daily_usage."""
+    await story.configure(c.client(2, max_daily_usage="50.00", client_spend_cap="1.00"))
+    assert (await story.call())["detail"] == "limit 1.00, spent 0.00, held 0.00"
+
+
+async def test_a_postpaid_client_is_bound_by_its_credit_only(story: Story) -> None:
+    """credit_limit null: no limit; else the balance may fall to minus that."""
+    await story.configure(c.client(2, billing_method="postpaid", max_calls=0))
+    assert (await story.call())["max_duration_s"] == 10_800
+    await story.top_up(0, sequence=2)
+    await story.configure(c.client(3, billing_method="postpaid", credit_limit="2.00", max_calls=0))
+    denied = await story.call()
+    assert denied["decision"] == "deny", "1.20 of 2.00 is held by the first call"
+    assert denied["reason"] == "no_credit"
+
+
+async def test_of_many_calls_at_once_exactly_the_limit_is_admitted(story: Story) -> None:
+    """Promise 1 through HTTP: 60 parallel questions against max_calls 10."""
+    await story.configure(c.client(2, max_calls=10, billing_method="postpaid"))
+    for _ in range(3):
+        answers = await asyncio.gather(*(story.call() for _ in range(60)))
+        admitted = [answer for answer in answers if answer["decision"] == "allow"]
+        assert len(admitted) == 10
+        assert {a["reason"] for a in answers if a["decision"] == "deny"} == {"max_calls_reached"}
+        await asyncio.gather(*(story.report(call, "ended", cause="cancelled") for call in admitted))
+        assert (await story.usage())["active_calls"] == 0
+
+
+async def test_an_admission_costs_one_round_trip(story: Story) -> None:
+    """The promise of architecture section 2: with facts in memory, one script, allowed or refused."""
+    await story.configure(c.client(2, max_calls=0))
+    await story.call()
+    await story.call(auth_user="ghost", from_user="ghost")
+    for changes, decision in (({}, "allow"), ({"request_user": "alice"}, "deny")):
+        before = story.parts.batch.round_trips
+        assert (await story.call(**changes))["decision"] == decision
+        assert story.parts.batch.round_trips - before == 1
+
+
+async def test_a_challenge_leaves_no_trace(story: Story) -> None:
+    """The first INVITE of every registering device is one: it must cost nothing and count nothing."""
+    await story.call()
+    before = await story.parts.redis.dbsize()
+    assert await story.call(auth_user=None, auth_realm=None) == {"decision": "challenge"}
+    assert await story.parts.redis.dbsize() == before
+
+
+async def test_an_unanswered_call_costs_nothing_and_is_told(story: Story) -> None:
+    """Unanswered calls leave a record with their cause (section 6)."""
+    call = await story.call()
+    story.clock.advance_s(20)
+    assert await story.report(call, "ended", sip_code=486, cause="busy") == 204
+    [event] = await story.events("call.ended.v1")
+    told = event.read(CallEnded)
+    assert (told.duration_s, told.charge_micros, told.cause, told.sip_code) == (0, 0, "busy", 486)
+    assert (await story.usage())["available"] == "10.00"
+
+
+async def test_a_price_change_never_touches_a_call_that_talks(story: Story, tmp_path: Path) -> None:
+    """The tariff is pinned at admission (section 4.10)."""
+    call = await story.call()
+    await story.configure(c.deck(tmp_path / "rates", 2, [("+34", "9.00")]))
+    await story.talk(call, 60)
+    assert (await story.usage())["unposted"] == "1.20"
+    assert (await story.call())["reason"] == "no_credit"
+
+
+@pytest.mark.parametrize("record", [("none", False), ("outbound", True), ("all", True), ("inbound", False)])
+async def test_a_number_says_whether_its_calls_are_recorded(story: Story, record: tuple[str, bool]) -> None:
+    """The edge starts the recording from this flag alone."""
+    mode, expected = record
+    await story.configure(c.ddi(version=2, record=mode))
+    assert (await story.call())["record"] is expected
