@@ -86,3 +86,10 @@ def test_every_environment_variable_is_in_the_example() -> None:
     example = (ROOT / ".env.example").read_text()
     wanted = {f"LANDLINE_{name.upper()}" for name in Settings.model_fields}
     assert {name for name in wanted if name not in example} == set()
+
+
+def test_the_event_document_is_what_the_code_says() -> None:
+    """Integrators read docs/asyncapi.yaml: renew it by `python -m landline.contracts.asyncapi`."""
+    from landline.contracts import asyncapi
+
+    assert (ROOT / asyncapi.TARGET).read_text() == asyncapi.text()
