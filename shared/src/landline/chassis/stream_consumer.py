@@ -29,6 +29,9 @@ Handler = Callable[[list[Entry]], Awaitable[None]]
 
 BATCH = 200
 MAX_FAILURES = 5
+# After a small batch the next ones may gather for a moment: each read and each acknowledgement is a write
+# that Redis syncs to disk, in front of the admissions that wait behind it (docs/performance.md).
+LINGER_S = 0.025
 log = structlog.get_logger(__name__)
 
 
@@ -81,8 +84,11 @@ class StreamConsumer:
                     next_claim = monotonic() + self._claim_s
                     await self._handle_all(orphans, stop)
                 block_ms = min(1000, max(1, round((next_claim - monotonic()) * 1000)))
-                await self._handle_all(await self._reader.read(block_ms), stop)
+                entries = await self._reader.read(block_ms)
+                await self._handle_all(entries, stop)
                 self._calm()
+                if 0 < len(entries) < self._batch:
+                    await _pause(stop, LINGER_S)
             except Exception as error:
                 next_claim = 0.0  # a lost group (flushed store) is made again, orphans are looked for
                 await self._wait_out(error, stop)
@@ -155,10 +161,14 @@ class StreamConsumer:
         self._trouble = f"{type(error).__name__}: {error}"[:200]
         NOT_READY.labels(self._group).set(1)
         self._log.warning("consumer waits", error=self._trouble, wait_s=wait_s)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), wait_s)
+        await _pause(stop, wait_s)
 
     def _calm(self) -> None:
         self._backoff.reset()
         self._trouble = None
         NOT_READY.labels(self._group).set(0)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
