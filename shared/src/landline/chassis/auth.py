@@ -101,6 +101,8 @@ class TokenVerifier:
         self._internal = settings.internal_key.get_secret_value()
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._keys_read_at = float("-inf")
+        self._keys_away = False
+        self._reading = asyncio.Lock()
         self._revoked: dict[str, float] = {}
         self._heard_at = float("-inf")
 
@@ -131,17 +133,28 @@ class TokenVerifier:
             raise Unauthorized() from error
 
     async def _key(self, kid: str) -> Ed25519PublicKey:
-        # An unknown kid may be a fresh rotation; re-reading at most once a second bounds what forgers cause.
-        if kid not in self._keys and time.monotonic() - self._keys_read_at > 1:
-            self._keys_read_at = time.monotonic()
-            try:
-                found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(KEYS_HASH))
-            except redis.exceptions.RedisError as error:
-                raise Unavailable("signing keys cannot be read at the moment") from error
-            self._keys = {
-                k.decode(): Ed25519PublicKey.from_public_bytes(base64.b64decode(v)) for k, v in found.items()
-            }
+        if kid not in self._keys:
+            async with self._reading:  # who comes meanwhile waits for the same answer
+                if kid not in self._keys:
+                    await self._read_keys()
+            if kid not in self._keys and self._keys_away:
+                raise Unavailable("signing keys cannot be read at the moment", code="redis_away")
         return self._keys[kid]
+
+    async def _read_keys(self) -> None:
+        # An unknown kid may be a fresh rotation; re-reading at most once a second bounds what forgers cause.
+        if time.monotonic() - self._keys_read_at <= 1:
+            return
+        self._keys_read_at = time.monotonic()
+        try:
+            found = cast("Mapping[bytes, bytes]", await self._redis.hgetall(KEYS_HASH))
+        except (redis.exceptions.RedisError, OSError):
+            self._keys_away = True
+            return
+        self._keys_away = False
+        self._keys = {
+            k.decode(): Ed25519PublicKey.from_public_bytes(base64.b64decode(v)) for k, v in found.items()
+        }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Tail the config stream for revoked sessions, from as far back as a token can be valid."""

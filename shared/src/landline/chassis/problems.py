@@ -18,6 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -201,6 +202,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)
     app.add_exception_handler(PoolTimeout, _on_database)
+    for away in (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # A refused connection reaches us bare: neither driver nor SQLAlchemy wraps it.
+        app.add_exception_handler(away, _on_database)
+    app.add_exception_handler(RedisError, _on_redis)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -234,9 +239,20 @@ async def _on_database(request: Request, error: Exception) -> Response:
     if _is_bad_value(error):
         message = "a value cannot be stored as it is"
         return render(InvalidInput([FieldError("body", "invalid_value", message)]))
-    if is_surroundings(error):
+    if is_surroundings(error) and not isinstance(error, _OF_OUR_FILES):
         log.warning("database away", path=request.url.path, error=type(error).__name__)
         return render(Unavailable("the database does not answer at the moment", code="database_away"))
+    return await _on_bug(request, error)
+
+
+_OF_OUR_FILES = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+async def _on_redis(request: Request, error: Exception) -> Response:
+    """Redis away, or not taking writes, is 503; a wrong command is a bug."""
+    if is_surroundings(error):
+        log.warning("redis away", path=request.url.path, error=type(error).__name__)
+        return render(Unavailable("Redis does not answer at the moment", code="redis_away"))
     return await _on_bug(request, error)
 
 
