@@ -1,9 +1,11 @@
 """AutoBatch: the Redis commands of one event-loop turn travel as one pipeline.
 
 Concurrent requests of a worker thus share one round trip and one fsync (platform-notes section 0; measured in
-docs/decisions/0005). While a batch is in flight the next commands gather, so a busy worker sends few, large
-batches and an idle one sends at once. Commands of a batch are independent: no transaction, an error of one
-is raised to its own caller only. Never send a blocking command here: all others would wait for it.
+docs/decisions/0005). While the lanes' batches are in flight the next commands gather, so a busy worker sends
+few, large batches and an idle one sends at once. With two lanes Redis works on one batch while we decide the
+calls of the other; with one, each would wait for the other in turn. Commands of different batches may be
+carried out in any order: whoever needs an order awaits. Commands of a batch are independent: no transaction,
+an error of one is raised to its own caller only. Never send a blocking command: all others would wait.
 
 Single and Sentinel: one connection of the pool, packed and read directly, since redis-py's Pipeline costs
 more than the rest of an admission's Redis work. Cluster: redis-py's pipeline, one per node.
@@ -17,6 +19,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import hiredis
+from prometheus_client import Counter
 from redis.asyncio import RedisCluster
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
@@ -24,7 +27,45 @@ from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 if TYPE_CHECKING:
     from landline.chassis.redis import AnyRedis
 
+ROUND_TRIPS = Counter("landline_redis_round_trips_total", "Batches of commands sent to Redis")
+
 _Item = tuple[tuple[Any, ...], "asyncio.Future[Any]"]
+
+
+class _Lane:
+    """One connection, with at most one batch on its way."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self) -> None:
+        self._connection: AbstractConnection | None = None
+
+    async def connected(self, redis: AnyRedis) -> AbstractConnection:
+        """The connection, opened anew if the server has closed it: before sending, so nothing is lost."""
+        connection = self._connection
+        if connection is None:
+            # Not taken from the pool, made by it: it never returns there, and has no time-out of its own,
+            # because a task and a timer per read would cost more than the read.
+            connection = redis.connection_pool.make_connection()  # type: ignore[union-attr]
+            connection.socket_timeout = None
+            self._connection = connection
+        if connection.is_connected and await connection.can_read():
+            await connection.disconnect(nowait=True)
+        if not connection.is_connected:
+            await connection.connect()
+        return connection
+
+    async def drop(self) -> None:
+        """Forget a connection whose replies can no longer be told apart."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def close(self) -> None:
+        """Close it in order."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect()
 
 
 class AutoBatch:
@@ -35,53 +76,59 @@ class AutoBatch:
     in which case the command may or may not have been carried out.
     """
 
-    def __init__(self, redis: AnyRedis, *, timeout_s: float = 5.0, largest: int = 1000) -> None:
+    def __init__(
+        self, redis: AnyRedis, *, timeout_s: float = 5.0, largest: int = 1000, lanes: int = 2
+    ) -> None:
         self.redis = redis
         self.round_trips = 0
         self.commands = 0
         self._timeout_s = timeout_s
         self._largest = largest
         self._waiting: list[_Item] = []
-        self._sender: asyncio.Task[None] | None = None
-        self._connection: AbstractConnection | None = None
+        self._idle_lanes = [_Lane() for _ in range(lanes)]
+        self._senders: set[asyncio.Task[None]] = set()
+        self._starting = False
         self._shape: Mapping[Any, Any] = {} if isinstance(redis, RedisCluster) else redis.response_callbacks
 
     def execute(self, *command: Any) -> Awaitable[Any]:
         """Queue one command; the reply arrives with its batch. Command name first, in capitals."""
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, reply))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send_all())
+        if not self._starting and self._idle_lanes:
+            self._starting = True  # it begins after this turn of the loop, with all that the turn brings
+            sender = asyncio.create_task(self._send_all(self._idle_lanes.pop()))
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
         return reply
 
     async def aclose(self) -> None:
-        """Send what waits, then give the connection back. The client itself stays open."""
-        if self._sender is not None:
-            await self._sender
-        if self._connection is not None:
-            await self._connection.disconnect()
-            self._connection = None
+        """Send what waits, then give the connections back. The client itself stays open."""
+        await asyncio.gather(*self._senders, return_exceptions=True)
+        for lane in self._idle_lanes:
+            await lane.close()
 
-    async def _send_all(self) -> None:
+    async def _send_all(self, lane: _Lane) -> None:
+        self._starting = False
         try:
             while self._waiting:
                 items, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
                 self.round_trips += 1
                 self.commands += len(items)
-                await self._send(items)
+                ROUND_TRIPS.inc()
+                await self._send(lane, items)
         finally:
-            self._sender = None
+            self._idle_lanes.append(lane)
 
-    async def _send(self, items: list[_Item]) -> None:
+    async def _send(self, lane: _Lane, items: list[_Item]) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 replies = await (
                     self._on_cluster(self.redis, items)
                     if isinstance(self.redis, RedisCluster)
-                    else self._on_connection(items)
+                    else self._on_connection(lane, items)
                 )
         except BaseException as error:
-            await self._drop()
+            await lane.drop()
             lost = TimeoutError("no reply in time") if isinstance(error, asyncio.TimeoutError) else error
             if not isinstance(lost, Exception):
                 lost = ConnectionError("the batch was abandoned")
@@ -105,8 +152,8 @@ class AutoBatch:
         except Exception as error:  # a reply of unexpected shape harms its own command only
             reply.set_exception(error)
 
-    async def _on_connection(self, items: list[_Item]) -> list[Any]:
-        connection = await self._connected()
+    async def _on_connection(self, lane: _Lane, items: list[_Item]) -> list[Any]:
+        connection = await lane.connected(self.redis)
         packed = b"".join([hiredis.pack_command(command) for command, _ in items])
         await connection.send_packed_command(packed, check_health=False)
         replies: list[Any] = []
@@ -116,26 +163,6 @@ class AutoBatch:
             except ResponseError as error:
                 replies.append(error)
         return replies
-
-    async def _connected(self) -> AbstractConnection:
-        """Our connection, opened anew if the server has closed it: before sending, so nothing is lost."""
-        connection = self._connection
-        if connection is None:
-            # Not taken from the pool, made by it: it never returns there, and has no time-out of its own,
-            # because a task and a timer per read would cost more than the read.
-            connection = self.redis.connection_pool.make_connection()  # type: ignore[union-attr]
-            connection.socket_timeout = None
-            self._connection = connection
-        if connection.is_connected and await connection.can_read():
-            await connection.disconnect(nowait=True)
-        if not connection.is_connected:
-            await connection.connect()
-        return connection
-
-    async def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
 
     async def _on_cluster(self, cluster: RedisCluster, items: list[_Item]) -> list[Any]:
         pipe = cluster.pipeline(transaction=False)

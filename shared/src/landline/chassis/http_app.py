@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from landline.chassis import health, metrics, problems
+from landline.chassis.direct import DirectApp
 from landline.chassis.settings import Settings
 from landline.kernel.ids import new_id
 
@@ -46,14 +47,14 @@ def build_app(
     *,
     description: str = "",
     body_limits: Mapping[str, int] | None = None,
-) -> FastAPI:
+) -> DirectApp:
     """A service's app. `service` is kebab-case; routers carry paths below `/api/<service>/v1`.
 
     `lifespan` opens pools and sets `app.state` (`db`, `verifier`, `readiness`). `body_limits` maps the end
     of a path (`/import`) to the bytes it takes instead of 1 MiB.
     """
     base = f"/api/{service}/v1"
-    app = FastAPI(
+    app = DirectApp(
         title=f"Landline {service}",
         version="1",
         description=description,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from landline.contracts.call_control.events import CallFacts, DailyUsageCrossed
 from landline.contracts.envelope import Event, seal
+from landline.kernel.clock import iso
 
 from call_control.domain.live_call import Terms
 from call_control.domain.local_day import LocalDay
 
 PRODUCER = "call-control"
+_NEVER = iso(0).encode()  # the time of a template, replaced before it is sent
 SPEND_PLACEHOLDER = 2**53 - 1  # _money.lua puts the day's spend in its place
 
 
@@ -29,20 +33,32 @@ def thresholds(terms: Terms, facts: CallFacts, day: LocalDay, now_ms: int) -> li
 
     100 % is always among them. The event has no call_id: it is the day's, whichever call crossed it.
     """
-    limit = terms.limit_micros
-    if limit is None:
+    if terms.limit_micros is None:
         return []
+    now = iso(now_ms).encode()
+    templates = _templates(
+        terms.limit_micros, terms.thresholds, day.name, facts.brand_id, facts.client_id, facts.currency
+    )
     row: list[int | bytes] = []
-    for percent in sorted({*terms.thresholds, 100}):
+    for percent, at_micros, event in templates:
+        row += (percent, at_micros, event.replace(_NEVER, now, 1))
+    return row
+
+
+@lru_cache(maxsize=20_000)
+def _templates(
+    limit: int, percents: tuple[int, ...], day: str, brand_id: str, client_id: str, currency: str
+) -> tuple[tuple[int, int, bytes], ...]:
+    """A client's events of a day but for their time. Each is written once a day at most: one id will do."""
+    made = []
+    for percent in sorted({*percents, 100}):
         event = DailyUsageCrossed(
-            day=day.name,
+            day=day,
             threshold=percent,
             limit_micros=limit,
             spend_micros=SPEND_PLACEHOLDER,
-            currency=facts.currency,
+            currency=currency,
         )
-        envelope = seal(
-            event, producer=PRODUCER, now_ms=now_ms, brand_id=facts.brand_id, client_id=facts.client_id
-        )
-        row += [percent, -(-limit * percent // 100), envelope]
-    return row
+        envelope = seal(event, producer=PRODUCER, now_ms=0, brand_id=brand_id, client_id=client_id)
+        made.append((percent, -(-limit * percent // 100), envelope))
+    return tuple(made)

@@ -1,7 +1,8 @@
 """The ticket of a call: all that is needed to settle a call which call-control no longer remembers.
 
 `allow` carries it, the edge keeps it with the dialog and gives it back with `ended` and on `resync`
-(architecture 3.2). Form: base64url(16 bytes of HMAC-SHA256, then the deflated fields), at most 700 bytes.
+(architecture 3.2). Form: base64url(16 bytes of keyed BLAKE2b (RFC 7693), then the deflated fields), at most
+700 bytes.
 It is signed, not secret: it holds what the edge knows anyway, and no money but the day's limit.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import hmac
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -20,6 +23,7 @@ from call_control.domain.live_call import Terms
 
 MOST_BYTES: Final = 700
 _MAC_BYTES: Final = 16
+_MOST_KEY_BYTES: Final = 64
 _MOST_PLAIN: Final = 4096
 # What tickets have in common, so that deflate need not spell it: changing it breaks tickets in the wild.
 _COMMON: Final = (
@@ -81,4 +85,10 @@ def _opened(packed: bytes) -> tuple[CallFacts, Terms]:
 
 
 def _mac(key: bytes, packed: bytes) -> bytes:
-    return hmac.digest(key, packed, "sha256")[:_MAC_BYTES]
+    return blake2b(packed, digest_size=_MAC_BYTES, key=_fitting(key)).digest()
+
+
+@lru_cache(maxsize=8)
+def _fitting(key: bytes) -> bytes:
+    """BLAKE2b takes keys of up to 64 bytes (RFC 7693 section 2.9)."""
+    return key if len(key) <= _MOST_KEY_BYTES else blake2b(key).digest()

@@ -20,7 +20,7 @@ from call_control.app.recorded import CallBusy, Recorded
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.endpoint import NO_CONTENT, Endpoint, json_answer
 from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request
-from call_control.edge.tallies import ADMISSIONS
+from call_control.edge.tallies import admission_counter
 
 At = str | float | int
 Id = Annotated[str, Meta(max_length=64)]
@@ -78,7 +78,7 @@ class Admission(Endpoint):
             answer = await self._admit(request, edge.id)
         except CallOver:
             raise Conflict("call_over", "the call of this attempt has ended") from None
-        ADMISSIONS.labels(answer.decision, answer.reason).inc()
+        admission_counter(answer.decision, answer.reason)()
         await json_answer(send, answer.body)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI
-from starlette.routing import Route
+from landline.chassis.direct import DirectApp
 
 from call_control.app.answers import Allow, Deny
 from call_control.domain.admission.request import CallRequest
@@ -70,10 +70,10 @@ class Deferred(Endpoint):
         await self._endpoint(scope, receive, send)
 
 
-def mount(app: FastAPI) -> None:
-    """Put the edge's addresses before all others, and into OpenAPI. Needs `app.state.edge_routes`."""
-    routes = [Route(BASE + path, Deferred(app, name), methods=["POST"]) for name, path, *_ in _ADDRESSES]
-    app.router.routes[:0] = routes
+def mount(app: DirectApp) -> None:
+    """Put the edge's addresses in front of the app, and into OpenAPI. Needs `app.state.edge_routes`."""
+    for name, path, *_ in _ADDRESSES:
+        app.add_direct("call-control", BASE + path, Deferred(app, name))
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _describe(schema: dict[str, Any]) -> None:
         edge_key={"type": "http", "scheme": "bearer"}, edge_basic={"type": "http", "scheme": "basic"}
     )
     for _name, path, summary, asked, answers in _ADDRESSES:
-        schema["paths"][BASE + path] = {"post": _operation(path, summary, asked, answers)}
+        schema["paths"].setdefault(BASE + path, {})["post"] = _operation(path, summary, asked, answers)
 
 
 def _operation(path: str, summary: str, asked: type | None, answers: tuple[type, ...]) -> dict[str, Any]:
