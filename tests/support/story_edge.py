@@ -29,6 +29,8 @@ class StoryCall:
         self.id = str(answer["call_id"])
         self.ticket = str(answer["ticket"])
         self.server_id = str(answer["routes"][0]["server_id"])
+        self.answered_at: float | None = None
+        self.last_end: Row = {}
 
     def report(self, kind: str, **body: Any) -> httpx.Response:
         """POST /calls/{id}/{kind}; `at` is now when it is not given."""
@@ -41,17 +43,24 @@ class StoryCall:
     def answered(self, at: float | None = None) -> float:
         """Conversation begins; at which second (epoch)."""
         at = self.edge.now() if at is None else at
+        self.answered_at = at if self.answered_at is None else self.answered_at
         reported = self.report("answered", at=at, server_id=self.server_id)
         assert reported.status_code == 204, reported.text
         return at
 
     def ended(self, at: float | None = None, *, cause: str = "normal", **more: Any) -> float:
-        """It is over; at which second (epoch). The ticket goes along, as an edge always sends it."""
+        """It is over; at which second (epoch). Answer and ticket go along, as an edge always sends them."""
         at = self.edge.now() if at is None else at
         body = {"sip_code": 200, "cause": cause, "ended_by": "caller", "server_id": self.server_id}
-        reported = self.report("ended", **{**body, "at": at, "ticket": self.ticket, **more})
-        assert reported.status_code == 204, reported.text
+        body |= {"at": at, "answered_at": self.answered_at, "ticket": self.ticket, **more}
+        self.last_end = body
+        self.ended_again()
         return at
+
+    def ended_again(self) -> None:
+        """The same report once more: its 204 was lost."""
+        reported = self.report("ended", **self.last_end)
+        assert reported.status_code == 204, reported.text
 
 
 class Edge:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Annotated
 
+import httpx
 import structlog
 import typer
 import uvicorn
@@ -17,6 +18,7 @@ from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
 from landline.chassis.http_app import build_app
 from landline.chassis.logging import configure
+from landline.chassis.memory import keep_settled
 from landline.chassis.redis import durability_gaps
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
@@ -24,13 +26,14 @@ from landline.chassis.stream_consumer import Handler, StreamConsumer
 from landline.chassis.stream_trimmer import run_trimmer
 from landline.chassis.surroundings import Backoff
 from landline.contracts import streams
+from landline.kernel.clock import utc
 
 from call_control.adapters import read_model_keys
 from call_control.adapters.counters import Counters
 from call_control.api import live, simulation
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
-from call_control.app.reconcile import find_drifts, repair
+from call_control.app.reconcile import find_drifts, find_ledger_drifts, repair
 from call_control.consumers.config import ConfigHandler, RatesHandler
 from call_control.consumers.ledger import LedgerHandler
 from call_control.edge.routes import mount
@@ -48,8 +51,6 @@ def app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened(settings) as parts:
-            # Facts of thousands of clients live long: full collections over them pause for tens of ms.
-            gc.set_threshold(20_000, 20, 100)
             await load_scripts(parts)
             verifier, stop = TokenVerifier(settings, parts.redis), asyncio.Event()
             app.state.verifier = verifier
@@ -57,7 +58,7 @@ def app(settings: Settings) -> FastAPI:
             app.state.edge_routes = edge_routes(parts)
             app.state.parts = parts
             app.state.readiness = readiness_of(parts, verifier)
-            tails = [asyncio.create_task(run(stop)) for run in (verifier.run, parts.facts.run)]
+            tails = [asyncio.create_task(run(stop)) for run in (verifier.run, parts.facts.run, keep_settled)]
             try:
                 yield
             finally:
@@ -206,13 +207,24 @@ async def _reconcile(settings: Settings, repair_drift: bool) -> int:
     async with opened(settings) as parts:
         counters = Counters(parts.batch)
         wrong = await find_drifts(parts.store, counters)
-        for drift in wrong:
+        try:
+            balances, days = await find_ledger_drifts(counters, parts.peers, _kept_since(settings))
+        except httpx.HTTPError as error:
+            print(f"billing can't be asked ({error!r}): balances and days are not compared")
+            return 1
+        wrong += days
+        for drift in [*wrong, *balances]:
             print(drift)
         if wrong and repair_drift:
             wrong = await repair(counters, wrong)
             print(f"{len(wrong)} left after the repair")
-        print("drift: " + (str(len(wrong)) if wrong else "0"))
-        return 1 if wrong else 0
+        print(f"drift: {len(wrong) + len(balances)}")
+        return 1 if wrong or balances else 0
+
+
+def _kept_since(settings: Settings) -> str:
+    """The oldest day whose counters are surely still kept: they live 72 h after their day."""
+    return (utc(settings.clock.now_ms()).date() - timedelta(days=2)).isoformat()
 
 
 @cli.command()

@@ -19,7 +19,7 @@ from landline.kernel.clock import utc
 from landline.kernel.money import to_micros
 
 from billing.app.connection import Connection
-from billing.app.ledger_facts import POSTED_HOURS
+from billing.app.ledger_facts import DAYS, POSTED_HOURS
 from billing.app.rate_events import plan_event, profile_event
 
 _ENTRIES = "select * from rating_plan_entries order by id"
@@ -28,9 +28,14 @@ select d.id::text, d.brand_id::text, v.version, v.rows, v.sha256 from rate_decks
   join deck_versions v on v.deck_id = d.id and v.version = d.published_version
 """
 _BALANCES = """
-select a.client_id::text, a.brand_id::text, a.last_sequence, a.balance, p.posted from accounts a
+select a.client_id::text, a.brand_id::text, a.last_sequence, a.balance, p.posted, d.days from accounts a
   left join (select client_id, array_agg(coalesce(operation_id, call_id)) as posted from postings
               where created_at > $1 and call_id is not null group by 1) p using (client_id)
+  left join (select client_id, jsonb_object_agg(day, micros)::text as days
+               from (select r.client_id, d.key as day, sum(d.value::bigint) as micros
+                       from call_records r, jsonb_each_text(r.spend_by_day) d
+                      where r.id_time > $2 group by 1, 2) s
+              group by 1) d using (client_id)
 """
 
 
@@ -72,14 +77,15 @@ async def _rate_rows(conn: Connection) -> AsyncIterator[dict[str, Any]]:
 
 
 async def _balance_rows(conn: Connection, now: datetime) -> AsyncIterator[dict[str, Any]]:
-    since = now - timedelta(hours=POSTED_HOURS)
-    async for row in conn.cursor(_BALANCES, since, prefetch=1_000):
+    posted_since, spent_since = now - timedelta(hours=POSTED_HOURS), now - timedelta(days=DAYS)
+    async for row in conn.cursor(_BALANCES, posted_since, spent_since, prefetch=1_000):
         yield {
             "client_id": row["client_id"],
             "brand_id": row["brand_id"],
             "applied_seq": row["last_sequence"],
             "settled_micros": to_micros(row["balance"]),
             "posted": row["posted"] or [],
+            "days": msgspec.json.decode(row["days"]) if row["days"] else {},
         }
 
 

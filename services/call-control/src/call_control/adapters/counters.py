@@ -58,6 +58,16 @@ class Counters:
             for name, row in zip(names, rows, strict=True)
         }
 
+    async def spends(self, partition: int) -> dict[str, dict[str, int]]:
+        """Client id -> local date -> micros spent, to be compared with the call records."""
+        names = [name async for name in self._names(keys_of(partition), "day")]
+        rows = await asyncio.gather(*(self._batch.execute("HGET", name, "spend_micros") for name in names))
+        found: dict[str, dict[str, int]] = {}
+        for name, spend in zip(names, rows, strict=True):
+            client_id, _, day = name.partition(":day:")[2].partition(":")
+            found.setdefault(client_id, {})[day] = int(spend or 0)
+        return found
+
     async def repair(self, drift: Drift) -> Status:
         """REPAIRED, or CHANGED when a call began or ended meanwhile."""
         counter, keys = drift.counter, keys_of(drift.partition)

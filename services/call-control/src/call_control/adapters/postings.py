@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from landline.chassis.redis import AutoBatch
 from landline.contracts.billing.events import PostingMade
@@ -11,9 +11,11 @@ from call_control.adapters import scripts
 from call_control.adapters.call_replies import posting_reply
 from call_control.adapters.keys import keys_of
 from call_control.adapters.settlement_arguments import correction_id
+from call_control.domain.local_day import KEPT_AFTER_MS, named_day
 from call_control.domain.replies import PostingReply
 
 SETTLED_MARK_MS = 7 * 86_400_000
+_WESTMOST_MS = 12 * 3_600_000  # a day ends so long after the UTC day of the same name, at most
 
 
 def charged_id(posting: PostingMade) -> str:
@@ -42,16 +44,37 @@ class Postings:
         return posting_reply(await scripts.APPLY_POSTING.run(self._batch, names, values))
 
     async def set_balance(
-        self, partition: int, client_id: str, sequence: int, balance_micros: int, posted: Sequence[str] = ()
+        self,
+        partition: int,
+        client_id: str,
+        sequence: int,
+        balance_micros: int,
+        posted: Sequence[str] = (),
+        days: Mapping[str, int] | None = None,
+        now_ms: int = 0,
     ) -> PostingReply:
-        """A snapshot's balance, forward only. `posted`: waiting charges that the ledger has by that
-        sequence."""
-        keys = keys_of(partition)
+        """A snapshot's balance, forward only. `posted`: charges (call or correction ids) that the ledger has
+        by that sequence; `days`: local date -> micros spent, for a Redis that has lost its counters."""
+        keys, kept = keys_of(partition), _kept_days(days or {}, now_ms)
         names = [keys.client(client_id), keys.unposted(client_id)]
-        raw = await scripts.SET_BALANCE.run(self._batch, names, [sequence, balance_micros, *posted])
-        return posting_reply(raw)
+        names += [keys.day(client_id, day) for day, _, _ in kept]
+        names += [keys.settled(each) for each in posted]
+        values: list[int | str] = [sequence, balance_micros, SETTLED_MARK_MS, len(kept)]
+        for _, micros, ttl_ms in kept:
+            values += (micros, ttl_ms)
+        return posting_reply(await scripts.SET_BALANCE.run(self._batch, names, [*values, *posted]))
 
     async def unposted(self, partition: int, client_id: str) -> dict[str, int]:
         """Charges that wait for their posting: call id or correction id -> micros."""
         found = await self._batch.execute("HGETALL", keys_of(partition).unposted(client_id))
         return {name.decode(): int(micros) for name, micros in found.items()}
+
+
+def _kept_days(days: Mapping[str, int], now_ms: int) -> list[tuple[str, int, int]]:
+    """(date, micros, ttl) of the days whose counters are still kept, oldest first."""
+    found = []
+    for day in sorted(days):
+        end_ms = named_day(day, "UTC").end_ms + _WESTMOST_MS + KEPT_AFTER_MS
+        if end_ms > now_ms:
+            found.append((day, days[day], end_ms - now_ms))
+    return found

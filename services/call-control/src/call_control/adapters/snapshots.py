@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,9 +10,13 @@ import httpx
 import msgspec
 from landline.contracts.billing.events import PostingMade
 
+from call_control.domain.drift import Books
+
 PROVISIONING = "/api/provisioning/v1/internal/snapshot"
 BILLING = "/api/billing/v1/internal/snapshot"
 POSTINGS = "/api/billing/v1/internal/postings"
+RECONCILE = "/api/billing/v1/internal/reconcile"
+CLIENTS_AT_ONCE = 100
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _line = msgspec.json.Decoder(dict[str, Any])
 _postings = msgspec.json.Decoder(dict[str, list[PostingMade]])
@@ -52,6 +56,18 @@ class Peers:
             reply = await client.get(POSTINGS, params={"client_id": client_id, "after": after})
         reply.raise_for_status()
         return _postings.decode(reply.content)["items"]
+
+    async def ledger(self, client_ids: Sequence[str]) -> dict[str, Books]:
+        """What billing says of these clients now; those without an account are left out."""
+        found: dict[str, Books] = {}
+        async with self._client() as client:
+            for start in range(0, len(client_ids), CLIENTS_AT_ONCE):
+                some = ",".join(client_ids[start : start + CLIENTS_AT_ONCE])
+                reply = await client.get(RECONCILE, params={"client_ids": some})
+                reply.raise_for_status()
+                for row in reply.json()["items"]:
+                    found[row["client_id"]] = Books(row["sequence"], row["balance_micros"], row["days"])
+        return found
 
     def _client(self) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {self._internal_key()}"}

@@ -1,4 +1,4 @@
-"""`call-control reconcile`: do the counters add up, and do the balances match the ledger?
+"""`call-control reconcile`: do the counters add up, and do balances and days match ledger and records?
 
 Calls go on meanwhile, so a difference counts only when it is the same twice. Drift is a metric and a failure
 of the command; `repair` puts counters right by compare-and-set, never balances: those follow postings.
@@ -13,7 +13,7 @@ from typing import Protocol
 
 from landline.kernel.ids import PARTITIONS
 
-from call_control.domain.drift import Counter, Drift, drifts, expected
+from call_control.domain.drift import Books, Counter, Drift, day_drifts, drifts, expected
 from call_control.domain.live_call import LiveCall
 from call_control.domain.replies import Status
 
@@ -24,7 +24,14 @@ class CounterStore(Protocol):
     async def read(self, partition: int) -> dict[Counter, int]: ...
     async def unposted(self, partition: int) -> dict[str, list[int]]: ...
     async def balances(self, partition: int) -> dict[str, tuple[int, int]]: ...
+    async def spends(self, partition: int) -> dict[str, dict[str, int]]: ...
     async def repair(self, drift: Drift) -> Status: ...
+
+
+class Ledger(Protocol):
+    """See adapters.snapshots.Peers."""
+
+    async def ledger(self, client_ids: Sequence[str]) -> dict[str, Books]: ...
 
 
 class LiveCalls(Protocol):
@@ -75,6 +82,53 @@ async def balance_drifts(
         for client_id, (sequence, balance) in ledger.items()
         if client_id in here and here[client_id][0] == sequence and here[client_id][1] != balance
     ]
+
+
+async def find_ledger_drifts(
+    counters: CounterStore,
+    ledger: Ledger,
+    since: str,
+    partitions: Iterable[int] = range(PARTITIONS),
+    pause_s: float = 0.2,
+) -> tuple[list[BalanceDrift], list[Drift]]:
+    """Balances and days (from `since` on, ISO date) that differ from billing's, twice in the same way.
+
+    Only clients that stand at the same posting on both sides and have no charge waiting can be compared;
+    the others are about to agree.
+    """
+    balances: list[BalanceDrift] = []
+    days: list[Drift] = []
+    for partition in partitions:
+        suspects = await _against_ledger(counters, ledger, since, partition)
+        if any(suspects):
+            await asyncio.sleep(pause_s)
+            again = await _against_ledger(counters, ledger, since, partition)
+            balances += [drift for drift in suspects[0] if drift in again[0]]
+            days += [drift for drift in suspects[1] if drift in again[1]]
+    return balances, days
+
+
+async def _against_ledger(
+    counters: CounterStore, ledger: Ledger, since: str, partition: int
+) -> tuple[list[BalanceDrift], list[Drift]]:
+    before = await counters.balances(partition)
+    if not before:
+        return [], []
+    books, spends = await ledger.ledger(sorted(before)), await counters.spends(partition)
+    waiting = {client for client, charges in (await counters.unposted(partition)).items() if charges}
+    after = await counters.balances(partition)
+    settled = [
+        client
+        for client in sorted(books)
+        if client not in waiting
+        and before[client] == after.get(client)
+        and books[client].sequence == before[client][0]
+    ]
+    wrong = await balance_drifts(
+        counters, partition, {c: (books[c].sequence, books[c].balance_micros) for c in settled}
+    )
+    days = [d for c in settled for d in day_drifts(partition, c, spends.get(c, {}), books[c].days, since)]
+    return wrong, days
 
 
 async def _once(calls: LiveCalls, counters: CounterStore, partition: int) -> list[Drift]:

@@ -8,7 +8,7 @@ of keys is needed, and a change that arrives meanwhile is never undone. Decision
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -32,7 +32,14 @@ class SetsBalances(Protocol):
     """`adapters.postings.Postings`, as far as needed here."""
 
     async def set_balance(
-        self, partition: int, client_id: str, sequence: int, balance_micros: int, posted: Sequence[str]
+        self,
+        partition: int,
+        client_id: str,
+        sequence: int,
+        balance_micros: int,
+        posted: Sequence[str],
+        days: Mapping[str, int],
+        now_ms: int,
     ) -> Any: ...
 
 
@@ -84,7 +91,13 @@ class Rebuild:
     async def _balance(self, row: dict[str, Any]) -> None:
         partition = await self._model.partition(row["brand_id"])
         await self._balances.set_balance(
-            partition, row["client_id"], row["applied_seq"], row["settled_micros"], row.get("posted") or ()
+            partition,
+            row["client_id"],
+            row["applied_seq"],
+            row["settled_micros"],
+            row.get("posted") or (),
+            row.get("days") or {},
+            self._clock.now_ms(),
         )
 
     async def _sweep(self, seen: set[tuple[str, str]], position: str, *, rates: bool) -> None:

@@ -20,6 +20,15 @@ class Counter:
 
 
 @dataclass(frozen=True, slots=True)
+class Books:
+    """A client's money at one posting: balance, and spend by local day (ISO date -> micros)."""
+
+    sequence: int
+    balance_micros: int
+    days: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """A counter that is not what it should be."""
 
@@ -56,3 +65,15 @@ def drifts(partition: int, found: Mapping[Counter, int], right: Mapping[Counter,
         if found.get(counter, 0) != right.get(counter, 0)
     ]
     return sorted(wrong, key=lambda drift: (drift.counter.kind, drift.counter.owner_id, drift.counter.field))
+
+
+def day_drifts(
+    partition: int, client_id: str, here: Mapping[str, int], ledger: Mapping[str, int], since: str
+) -> list[Drift]:
+    """Days from `since` on (ISO date) on which the counter is not the sum of the records' spend."""
+    days = sorted(day for day in {*here, *ledger} if day >= since)
+    return [
+        Drift(partition, Counter("day", client_id, "spend_micros", day), here.get(day, 0), ledger.get(day, 0))
+        for day in days
+        if here.get(day, 0) != ledger.get(day, 0)
+    ]

@@ -74,8 +74,10 @@ for i = 0, days - 1 do
   shares[#shares + 1] = share
 end
 if spent ~= charge or released ~= held then error('BAD_ARGUMENT shares') end
+-- Forgotten and posted: its spend came back with the days of the ledger (set_balance.lua).
+local counted = forgotten and redis.call('EXISTS', KEYS[5]) == 1
 local beyond = charge - held
-if beyond > 0 then
+if beyond > 0 and not counted then
   local free, left = available(client, rule, credit), room(today, limit)
   if not (fits(beyond, free) and fits(beyond, left)) then return { 'SHORT', shown(free), shown(left) } end
 end
@@ -95,7 +97,7 @@ for _, share in ipairs(shares) do
   add(share.key, 'held_micros', -share.held)
   if state == 'answered' then add(share.key, 'begun_micros', -share.held) end
   if share.held > 0 then redis.call('HDEL', call, 'hold:' .. share.name) end
-  add(share.key, 'spend_micros', share.spend)
+  if not counted then add(share.key, 'spend_micros', share.spend) end
 end
 if charge > 0 and redis.call('EXISTS', KEYS[5]) == 0 and redis.call('HSETNX', KEYS[4], call_id, digits(charge)) == 1 then
   add(client, 'unposted_micros', charge)
