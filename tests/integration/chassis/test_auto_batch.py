@@ -50,7 +50,7 @@ async def test_commands_that_come_while_a_batch_is_in_flight_gather_for_the_next
 async def test_an_error_belongs_to_its_own_command(batch: AutoBatch) -> None:
     """One caller's mistake must not fail 63 others."""
     await batch.execute("SET", "batch:text", "x")
-    replies: list[Any] = await asyncio.gather(
+    replies: Any = await asyncio.gather(
         batch.execute("INCR", "batch:n"),
         batch.execute("INCR", "batch:text"),
         batch.execute("GET", "batch:text"),
@@ -110,7 +110,7 @@ async def test_on_a_cluster_each_command_finds_its_node(redis_cluster: object) -
     batch = AutoBatch(redis_cluster)  # type: ignore[arg-type]
     keys = [f"{{p{k}}}:n" for k in range(64)]
     assert await asyncio.gather(*(batch.execute("INCR", key) for key in keys)) == [1] * 64
-    replies: list[Any] = await asyncio.gather(
+    replies: Any = await asyncio.gather(
         batch.execute("LPUSH", keys[0], "x"), batch.execute("INCR", keys[1]), return_exceptions=True
     )
     assert (isinstance(replies[0], ResponseError), replies[1]) == (True, 2)
