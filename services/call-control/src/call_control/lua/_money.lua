@@ -1,10 +1,12 @@
 -- What balance and day can still give. rule: none | prepaid | pseudoprepaid | postpaid; nil means unlimited.
 local RULES = { none = true, prepaid = true, pseudoprepaid = true, postpaid = true }
-local function available(client, rule, credit)
+local function free_of(rule, credit, settled, unposted, held)
   if not RULES[rule] then error('BAD_ARGUMENT rule') end
   if rule == 'none' or (rule == 'postpaid' and not credit) then return nil end
-  local settled, unposted, held = numbers(client, 'settled_micros', 'unposted_micros', 'held_micros')
   return settled - unposted - held + (rule == 'postpaid' and credit or 0)
+end
+local function available(client, rule, credit)
+  return free_of(rule, credit, numbers(client, 'settled_micros', 'unposted_micros', 'held_micros'))
 end
 local function room(day, limit)
   if not limit then return nil end

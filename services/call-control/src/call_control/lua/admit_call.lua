@@ -57,16 +57,21 @@ local known = redis.call('GET', attempt)
 if known then return { 'DUPLICATE', known } end
 if redis.call('EXISTS', call) == 1 then return { 'DUPLICATE', 'call:' .. call_id } end
 
-local active = numbers(brand, 'active')
-if brand_max > 0 and active >= brand_max then return { 'MAX_CALLS_BRAND', digits(brand_max), digits(active) } end
-active = numbers(client, 'active')
+local busy = numbers(brand, 'active')
+if brand_max > 0 and busy >= brand_max then return { 'MAX_CALLS_BRAND', digits(brand_max), digits(busy) } end
+local active, settled, unposted, reserved =
+  numbers(client, 'active', 'settled_micros', 'unposted_micros', 'held_micros')
 if client_max > 0 and active >= client_max then
   return { 'MAX_CALLS_CLIENT', digits(client_max), digits(active) }
 end
 
-local free, left = available(client, rule, credit), room(KEYS[4], limit)
+local free = free_of(rule, credit, settled, unposted, reserved)
+local left, spend, held
+if limit then
+  spend, held = numbers(day, 'spend_micros', 'held_micros')
+  left = limit - spend - held
+end
 if not fits(floor, left) then
-  local spend, held = numbers(day, 'spend_micros', 'held_micros')
   local crossed = mark_crossed(day, KEYS[9], THRESHOLDS, true, {})
   if #crossed > 0 then redis.call('PEXPIRE', day, digits(day_ttl), 'NX') end
   return { 'DAILY_LIMIT', digits(limit), digits(spend), digits(held), digits(left), unpack(crossed) }
@@ -76,16 +81,18 @@ if not fits(hold, left) or not fits(hold, free) then return { 'SHORT', shown(fre
 
 local payable = free
 if left and (not payable or left < payable) then payable = left end
-redis.call('HINCRBY', client, 'active', 1)
+redis.call('HSET', client, 'active', digits(active + 1), 'held_micros', digits(reserved + hold))
 redis.call('HINCRBY', brand, 'active', 1)
+-- The last pair is the hold's day, or, without a hold, one of the others again.
+local hold_field, hold_value = 'rev', '1'
+if hold > 0 then
+  hold_field, hold_value = 'hold:' .. ARGV[12], digits(hold)
+  redis.call('HINCRBY', day, 'held_micros', hold_value)
+end
 redis.call('HSET', call, 'state', 'admitted', 'rev', '1', 'facts', ARGV[17], 'terms', ARGV[18], 'answer', ARGV[19],
   'attempt', ARGV[3], 'held', digits(hold), 'lease_no', '0', 'covered_s', digits(covered),
-  'confirmed_s', '0', 'payable', shown(payable), 'touched_ms', digits(now), 'due_ms', digits(due))
-if hold > 0 then
-  redis.call('HSET', call, 'hold:' .. ARGV[12], digits(hold))
-  add(client, 'held_micros', hold)
-  add(day, 'held_micros', hold)
-end
+  'confirmed_s', '0', 'payable', shown(payable), 'touched_ms', digits(now), 'due_ms', digits(due),
+  hold_field, hold_value)
 redis.call('ZADD', KEYS[6], digits(now), call_id)
 redis.call('ZADD', KEYS[7], digits(due), call_id)
 redis.call('ZADD', KEYS[8], digits(now), call_id)
