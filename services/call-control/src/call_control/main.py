@@ -67,7 +67,7 @@ def app(settings: Settings) -> FastAPI:
 
     about = "Decides, in real time, whether a call may happen, and settles it."
     made = build_app("call-control", settings, [live.router, simulation.router], lifespan, description=about)
-    mount(made)
+    mount(made, simulation.SimulateRequest)
     return made
 
 

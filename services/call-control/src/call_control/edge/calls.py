@@ -55,7 +55,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     at: At
     answered_at: At | None = None
     sip_code: Annotated[int, Meta(ge=100, le=699)] | None = None
-    cause: Annotated[str, Meta(max_length=64, pattern="^[A-Za-z0-9_-]*$")] = "normal"
+    # The end is written as "nothing follows": `$` would let a last newline pass.
+    cause: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*(?![\s\S])")] = "normal"
     ended_by: Literal["caller", "callee", "system", "edge"] = "edge"
     server_id: Id | None = None
     attempts: Annotated[list[Attempt], Meta(max_length=20)] = []

@@ -70,8 +70,11 @@ class Deferred(Endpoint):
         await self._endpoint(scope, receive, send)
 
 
-def mount(app: DirectApp) -> None:
-    """Put the edge's addresses in front of the app, and into OpenAPI. Needs `app.state.edge_routes`."""
+def mount(app: DirectApp, *bodies: type) -> None:
+    """Put the edge's addresses in front of the app, and into OpenAPI, with other `bodies` that routes name.
+
+    Needs `app.state.edge_routes`.
+    """
     for name, path, *_ in _ADDRESSES:
         app.add_direct("call-control", BASE + path, Deferred(app, name))
     plain = app.openapi
@@ -80,14 +83,15 @@ def mount(app: DirectApp) -> None:
         known = app.openapi_schema is not None
         schema = plain()
         if not known:
-            _describe(schema)
+            _describe(schema, bodies)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _describe(schema: dict[str, Any]) -> None:
+def _describe(schema: dict[str, Any], bodies: tuple[type, ...]) -> None:
     kinds = {kind for *_, asked, answers in _ADDRESSES for kind in (asked, *answers) if kind is not None}
+    kinds |= set(bodies)
     _, parts = msgspec.json.schema_components(sorted(kinds, key=lambda k: k.__name__), ref_template=_REF)
     schema.setdefault("components", {}).setdefault("schemas", {}).update(parts)
     schema["components"].setdefault("securitySchemes", {}).update(
