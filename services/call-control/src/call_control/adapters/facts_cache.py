@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+import redis.exceptions
 import structlog
 from landline.chassis.invalidation import Tail
 from landline.chassis.redis import AutoBatch
@@ -32,6 +33,7 @@ CLIENTS_KEPT = 50_000
 NAMES_KEPT = 200_000
 UNKNOWN_NAME_S = 1.0
 STALE_TAIL_S = 5.0
+OUTAGE = (redis.exceptions.RedisError, OSError, TimeoutError)
 DECK_RETRY_S = 2.0
 
 K = TypeVar("K")
@@ -40,12 +42,17 @@ log = structlog.get_logger(__name__)
 
 
 class Loading(Generic[K, V]):
-    """A bounded cache whose misses are loaded once, however many ask; an invalidated load is not kept."""
+    """A bounded cache whose misses are loaded once, however many ask; an invalidated load is not kept.
+
+    What was forgotten is served once more only while it can't be read anew, because Redis is away: an
+    emergency call must be decided then, and no other call gets past the counters.
+    """
 
     def __init__(self, load: Callable[[K], Awaitable[V]], keep: int) -> None:
         self._load = load
         self._keep = keep
         self._known: OrderedDict[K, V] = OrderedDict()
+        self._old: OrderedDict[K, V] = OrderedDict()
         self._flights: dict[K, asyncio.Task[V]] = {}
 
     def known(self, key: K) -> V | None:
@@ -77,20 +84,31 @@ class Loading(Generic[K, V]):
             value = await self._load(key)
             if self._flights.get(key) is me:  # not invalidated meanwhile
                 self._known[key] = value
+                self._old.pop(key, None)
                 if len(self._known) > self._keep:
                     self._known.popitem(last=False)
             return value
+        except OUTAGE:
+            if key in self._old:
+                return self._old[key]
+            raise
         finally:
             if self._flights.get(key) is me:
                 del self._flights[key]
 
     def forget(self, key: K) -> None:
         """Read it anew on its next use; a load in flight may already be old, so it is not kept either."""
-        self._known.pop(key, None)
+        if key in self._known:
+            self._old[key] = self._known.pop(key)
+            if len(self._old) > self._keep:
+                self._old.popitem(last=False)
         self._flights.pop(key, None)
 
     def forget_all(self) -> None:
         """Read everything anew."""
+        self._old.update(self._known)
+        while len(self._old) > self._keep:
+            self._old.popitem(last=False)
         self._known.clear()
         self._flights.clear()
 
