@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from call_control.adapters.placement import Change
 from landline.contracts.call_control.events import CallEnded, CallRejected, DailyUsageCrossed
 
 from tests.support import configured as c
@@ -215,6 +217,43 @@ async def test_a_price_change_never_touches_a_call_that_talks(story: Story, tmp_
     await story.talk(call, 60)
     assert (await story.usage())["unposted"] == "1.20"
     assert (await story.call())["reason"] == "no_credit"
+
+
+async def test_a_number_fit_for_one_route_only_leaves_the_rest_out(story: Story) -> None:
+    """An answer must fit Kamailio's buffers (6 kB): routes that don't are dropped from the end, never cut."""
+    host = ".".join(["x" * 60] * 3) + ".example"
+    fat: dict[str, Any] = {"host": host, "from_domain": host, "send_rpid": True, "outbound_proxy": host}
+    servers = [f"019a0000-0000-7000-8000-0000000002{n:02d}" for n in range(5)]
+    await story.configure(*(c.server(each, **fat) for each in servers), c.server(version=2, enabled=False))
+    answer = await story.post("/calls", c.call())
+    assert len(answer.content) <= 6_000
+    assert 1 <= len(answer.json()["routes"]) < 5
+
+
+async def test_a_repeated_question_keeps_its_allow_whatever_changed_since(story: Story) -> None:
+    """The edge never got the first answer: its call lives, and refusing it now would leave the slot taken."""
+    attempt = c.call()
+    first = (await story.post("/calls", attempt)).json()
+    await story.configure(c.client(2, enabled=False))
+    assert (await story.post("/calls", attempt)).json() == first
+    await story.report(first, "ended", cause="cancelled")
+    assert (await story.post("/calls", attempt)).status_code == 409
+    assert len(await story.events("call.rejected.v1")) == 0
+
+
+async def test_a_device_given_to_another_client_calls_on_that_ones_account(story: Story) -> None:
+    """The worker still knows the name's old owner: it must look again, or bill the wrong client."""
+    other = "019a0000-0000-7000-8000-0000000000cc"
+    await story.call()
+    gone = Change("device", c.DEVICE, 2, c.BRAND, c.CLIENT, None, "2-0")
+    row = {**(c.client().data or {}), "name": "Other", "billing_method": "none", "outgoing_ddi_id": None}
+    new = c.row("device", "019a0000-0000-7000-8000-0000000000d7", {"name": "casa1"}, client_id=other)
+    number = c.ddi("019a0000-0000-7000-8000-0000000000a7", "+34944048187", owner=other)
+    moved = [gone, c.row("client", other, row, client_id=other), new, number]
+    assert await story.model.apply(moved, story.clock.now_ms()) == []
+    story.parts.facts._clients.forget((c.BRAND, c.CLIENT))  # the name itself is still remembered
+    call = await story.call(asserted_identity="944048187")
+    assert (call["client_id"], call["caller"]) == (other, "+34944048187")
 
 
 @pytest.mark.parametrize("record", [("none", False), ("outbound", True), ("all", True), ("inbound", False)])

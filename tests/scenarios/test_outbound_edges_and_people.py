@@ -127,6 +127,28 @@ async def test_an_operator_hangs_up_and_the_edge_is_told(story: Story) -> None:
     assert nobody.status_code == 404
 
 
+async def test_an_emergency_call_is_never_hung_up(story: Story) -> None:
+    """Not by money, not by limits, not by an operator's mistake (4.12)."""
+    number = {"number": "112", "country": "ES"}
+    await story.configure(c.row("emergency_number", "019a0000-0000-7000-8000-000000000e01", number))
+    call = await story.call(request_user="112")
+    await story.report(call, "answered")
+    answer = await story.http.post(f"{API}/calls/{call['call_id']}/hangup", headers=operator())
+    assert (answer.status_code, answer.json()["code"]) == (409, "emergency_call")
+
+
+async def test_hanging_up_twice_is_hanging_up_once(story: Story) -> None:
+    """An impatient operator clicks again: the second to which the call is billed must not move."""
+    call = await story.call()
+    await story.report(call, "answered")
+    for _ in range(2):
+        story.clock.advance_s(10)
+        answer = await story.http.post(f"{API}/calls/{call['call_id']}/hangup", headers=operator())
+        assert answer.status_code == 202
+    await story.report(call, "ended")
+    assert (await story.usage())["unposted"] == "0.20"
+
+
 async def beat(story: Story, calls: list[dict[str, Any]], seq: int = 0) -> dict[str, Any]:
     """One whole list of the edge's calls."""
     body = {

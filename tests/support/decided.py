@@ -41,6 +41,9 @@ class Rows:
         self._folder = folder
         self.forgotten: list[str] = []
 
+    def known_caller(self, domain: str, name: str) -> None:
+        return None
+
     async def brand_of_domain(self, domain: str) -> BrandFacts | None:
         for brand_id, row in self._hashes[keys.BRANDS].items():
             if row["sip_domain"] == domain:

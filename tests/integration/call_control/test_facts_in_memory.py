@@ -89,6 +89,29 @@ async def test_concurrent_misses_cost_one_read(world: World, tmp_path: Path) -> 
         assert world.batch.commands - before == 1
 
 
+async def test_an_ordinary_caller_is_found_without_a_single_await(world: World, tmp_path: Path) -> None:
+    """The hot path: all in memory, or nothing said at all; half an answer would decide on half the facts."""
+    await ReadModel(world.batch).apply(c.everything(tmp_path), 0)
+    async with caching(world, tmp_path) as cache:
+        loads = (
+            lambda: cache.brand_of_domain(c.DOMAIN),
+            lambda: cache.rates(),
+            lambda: cache.client_of_device(c.BRAND, "casa1"),
+            lambda: cache.client(c.BRAND, c.CLIENT),
+        )
+        for load in loads:
+            assert cache.known_caller(c.DOMAIN, "casa1") is None
+            await load()
+        found = cache.known_caller(c.DOMAIN, "casa1")
+        assert found is not None
+        brand, client, _ = found
+        assert (brand.id, client.id) == (c.BRAND, c.CLIENT)
+        assert cache.known_caller(c.DOMAIN, "casa2") is None
+        assert cache.known_caller("sip.x.example", "casa1") is None
+        cache._clients.forget((c.BRAND, c.CLIENT))
+        assert cache.known_caller(c.DOMAIN, "casa1") is None
+
+
 async def test_a_load_overtaken_by_a_change_is_not_kept() -> None:
     """Read, then changed, then stored: the old facts would stay until the next change."""
     gate, versions = asyncio.Event(), iter([1, 2])
@@ -165,7 +188,7 @@ async def test_a_new_deck_is_priced_by_at_once(world: World, tmp_path: Path) -> 
         assert client is not None
 
         async def rate() -> int:
-            priced = (await cache.rates()).price(client.profiles, c.MOBILE, 1_795_348_800_000)
+            priced, _ = (await cache.rates()).price(client.profiles, c.MOBILE, 1_795_348_800_000)
             return priced.tariff.windows[0].price.tiers[0].rate_nanos
 
         assert await rate() == 1_200_000_000
@@ -181,9 +204,9 @@ async def test_a_deck_that_cannot_be_had_stops_only_its_own_prices(world: World,
     async with caching(world, tmp_path) as cache:
         client = await cache.client(c.BRAND, c.CLIENT)
         assert client is not None
-        assert (await cache.rates()).price(
-            client.profiles, c.MOBILE, 1_795_348_800_000
-        ).tariff.prefix == "+346"
+        assert (await cache.rates()).price(client.profiles, c.MOBILE, 1_795_348_800_000)[
+            0
+        ].tariff.prefix == "+346"
 
 
 async def test_everything_is_stale_after_a_gap(world: World, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 from call_control.adapters.placement import Change
+from call_control.domain.admission import Case, decide, numbers, routing
 from call_control.domain.denials import REASONS, Denial, deny
 
 from tests.support import configured as c
@@ -119,6 +121,42 @@ async def test_an_ordinary_call_is_allowed() -> None:
     assert decision.code == "allow"
     assert decision.case.callee == c.MOBILE
     assert decision.case.shown == c.NUMBER
+
+
+async def test_deciding_is_pure() -> None:
+    """Facts in, decision out: the same question at the same moment has the same answer."""
+    case = (await decided()).case
+    refused = (await decided({"request_user": "alice"})).case
+    for _ in range(2):
+        again = decide(case.request, case.facts, case.now_ms, Random(0))
+        assert isinstance(again, Case)
+        assert (again.callee, again.legs, again.hold) == (case.callee, case.legs, case.hold)
+        denial = decide(refused.request, refused.facts, refused.now_ms, Random(0))
+        assert isinstance(denial, Denial)
+        assert denial.code == "invalid_number"
+
+
+async def test_a_brand_or_client_may_cap_its_calls_lower() -> None:
+    """3 h on any call; the lower of brand and client below that (4.13)."""
+    assert (await decided()).case.cap_s == 10_800
+    assert (await decided({}, c.brand(max_call_s=900))).case.cap_s == 900
+    assert (await decided({}, c.brand(max_call_s=900), c.client(max_call_s=300))).case.cap_s == 300
+
+
+async def test_a_caller_without_a_set_is_taken_as_it_is() -> None:
+    """A device that speaks E.164 needs no transformation set, for its own number either."""
+    plain = c.client(transformation_set_id=None, outgoing_ddi_id=None)
+    decision = await decided({"request_user": c.MOBILE, "asserted_identity": c.NUMBER_2}, plain)
+    assert (decision.code, decision.case.shown) == ("allow", c.NUMBER_2)
+
+
+async def test_what_is_remembered_of_a_brand_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scanner that shows a new number in each call must not fill the worker; decisions stay the same."""
+    monkeypatch.setattr(numbers, "CALLERS_KEPT", 0)
+    monkeypatch.setattr(routing, "MEMO_LIMIT", 0)
+    decision = await decided()
+    assert (decision.code, decision.case.shown) == ("allow", c.NUMBER)
+    assert (decision.case.brand.caller_memo, decision.case.brand.route_memo) == ({}, {})
 
 
 async def test_the_first_refusal_wins_and_ends_the_trace() -> None:

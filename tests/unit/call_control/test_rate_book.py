@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from call_control.domain.rates import PlanUnavailable, RateBook
 from landline.rating.deck_file import Deck
 from landline.rating.errors import DeckUnavailable, NoRate, NoRatingProfile
 from landline.rating.lookup import Profile, RateDeck
+from landline.rating.pinned import loads
 from landline.rating.tariff import Match
 
 from tests.support import configured as c
@@ -47,9 +49,21 @@ def book(folder: Path, **plan: Any) -> tuple[RateBook, Counted]:
 def test_the_same_destination_is_priced_once(tmp_path: Path) -> None:
     """Two numbers of one prefix share their tariff: resolving it anew for each would halve the throughput."""
     rates, _ = book(tmp_path)
-    first = rates.price(PROFILES, "+34600000001", NOW_MS)
-    assert rates.price(PROFILES, "+34600000002", NOW_MS + 5) is first
-    assert rates.price(PROFILES, "+34900000002", NOW_MS) is not first
+    first, _ = rates.price(PROFILES, "+34600000001", NOW_MS)
+    assert rates.price(PROFILES, "+34600000002", NOW_MS + 5)[0] is first
+    assert rates.price(PROFILES, "+34900000002", NOW_MS)[0] is not first
+
+
+def test_clients_of_one_plan_share_its_prices_but_not_their_profile(tmp_path: Path) -> None:
+    """Ten thousand clients have ten thousand profiles of a few plans: the record must name the right one."""
+    rates, _ = book(tmp_path)
+    other = (Profile("another profile", c.PLAN, 0),)
+    mine, my_profile = rates.price(PROFILES, "+34600000001", NOW_MS)
+    theirs, their_profile = rates.price(other, "+34600000002", NOW_MS)
+    assert mine is theirs
+    assert loads(mine.pinned(my_profile)).profile_id == c.PROFILE
+    assert loads(theirs.pinned(their_profile)).profile_id == "another profile"
+    assert replace(loads(mine.pinned("")), profile_id="") == mine.tariff
 
 
 def test_a_timed_plan_is_never_remembered(tmp_path: Path) -> None:
@@ -59,8 +73,8 @@ def test_a_timed_plan_is_never_remembered(tmp_path: Path) -> None:
     with pytest.raises(NoRate):
         rates.price(PROFILES, "+34600000001", NOW_MS)
     at_23 = NOW_MS + 10 * 3_600_000  # 23:00 in Madrid
-    priced = rates.price(PROFILES, "+34600000001", at_23)
-    assert rates.price(PROFILES, "+34600000001", at_23) is not priced
+    priced, _ = rates.price(PROFILES, "+34600000001", at_23)
+    assert rates.price(PROFILES, "+34600000001", at_23)[0] is not priced
     assert priced.first_hold(at_23, 60, 10_800, "prepaid").hold_micros == 1_200_000
     assert priced.bound_s(at_23, 600_000, 10_800) == 30
 
@@ -69,7 +83,7 @@ def test_weekdays_of_a_plan_are_counted_from_monday(tmp_path: Path) -> None:
     """2026-11-22 is a Sunday, weekday 6: a plan for Sundays covers it, one for Mondays does not."""
     sunday, _ = book(tmp_path, entries=[{"deck_id": c.DECK, "weight": 1, "weekdays": [6]}])
     monday, _ = book(tmp_path, entries=[{"deck_id": c.DECK, "weight": 1, "weekdays": [0]}])
-    assert sunday.price(PROFILES, "+34600000001", NOW_MS).tariff.timezone == "Europe/Madrid"
+    assert sunday.price(PROFILES, "+34600000001", NOW_MS)[0].tariff.timezone == "Europe/Madrid"
     with pytest.raises(NoRate):
         monday.price(PROFILES, "+34600000001", NOW_MS)
 
@@ -89,7 +103,7 @@ def test_what_is_missing_is_told_apart(tmp_path: Path) -> None:
 
 def test_first_holds_and_bounds_are_the_tariffs(tmp_path: Path) -> None:
     """Remembering them must not change them: 60 s of 1.20 a minute, and what 0.30 pays."""
-    priced = book(tmp_path)[0].price(PROFILES, "+34600000001", NOW_MS)
+    priced, _ = book(tmp_path)[0].price(PROFILES, "+34600000001", NOW_MS)
     for _ in range(2):
         assert priced.first_hold(NOW_MS, 60, 10_800, "prepaid").hold_micros == 1_200_000
         assert priced.bound_s(NOW_MS, 300_000, 10_800) == 15
@@ -106,7 +120,7 @@ def test_memory_of_holds_and_destinations_is_bounded(tmp_path: Path, monkeypatch
     monkeypatch.setattr(module, "HOLDS_LIMIT", 2)
     rates, _ = book(tmp_path)
     for number in ("+34600000001", "+34900000001", "+15550001", "+34600000001"):
-        priced = rates.price(PROFILES, number, NOW_MS)
+        priced, _ = rates.price(PROFILES, number, NOW_MS)
     for lease_s in (10, 20, 30, 40):
         assert priced.first_hold(NOW_MS, lease_s, 10_800, "prepaid").covered_s == lease_s
     assert len(rates._memo) <= 2

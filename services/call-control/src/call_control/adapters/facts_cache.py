@@ -59,6 +59,13 @@ class Loading(Generic[K, V]):
         """What is cached, at no cost."""
         return self._known.get(key)
 
+    def used(self, key: K) -> V | None:
+        """What is cached, kept a while longer for being used."""
+        value = self._known.get(key)
+        if value is not None:
+            self._known.move_to_end(key)
+        return value
+
     def values(self) -> list[V]:
         """All that is cached."""
         return list(self._known.values())
@@ -158,6 +165,17 @@ class FactsCache:
     async def brand(self, brand_id: str) -> BrandFacts | None:
         """A brand's facts, or None."""
         return self._brands.known(brand_id) or await self._brands.get(brand_id)
+
+    def known_caller(self, domain: str, name: str) -> tuple[BrandFacts, ClientFacts, RateBook] | None:
+        """A device's brand and client, and the rates, if all of it is in memory; nothing is read."""
+        directory, rates = self._whole.known(""), self._rates.known("")
+        brand_id = directory.domains.get(domain) if directory is not None else None
+        if rates is None or brand_id is None:
+            return None
+        client_id = self._names.used((brand_id, name))
+        client = self._clients.used((brand_id, client_id)) if client_id is not None else None
+        brand = self._brands.known(brand_id)
+        return None if client is None or brand is None else (brand, client, rates)
 
     async def brand_of_domain(self, domain: str) -> BrandFacts | None:
         """The brand of a SIP domain (lower case), or None."""

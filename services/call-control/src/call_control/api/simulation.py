@@ -102,7 +102,7 @@ def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
     case, refusal = found.case, found.refusal
     facts = case.facts
     decision = "allow" if refusal is None else "challenge" if isinstance(refusal, Challenge) else "deny"
-    priced = getattr(case, "priced", None)
+    pinned = getattr(case, "pinned", None)
     price = found.price_micros
     ddi = getattr(case, "ddi", None)
     return SimulateAnswer(
@@ -118,7 +118,7 @@ def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
         call_class=getattr(case, "call_class", None),
         max_duration_s=found.max_duration_s,
         routes=getattr(case, "legs", ()) if refusal is None else (),
-        tariff=msgspec.Raw(priced.pinned.encode()) if priced is not None else None,
+        tariff=msgspec.Raw(pinned.encode()) if pinned is not None else None,
         price=None if price is None else decimal_string(price),
         currency=facts.client.currency if facts.client is not None else None,
     )

@@ -80,7 +80,8 @@ class AdmitCall:
     async def __call__(self, request: CallRequest, edge_id: str) -> Answer:
         """The answer, the same for a repeated attempt. Raises CallOver, or an outage error."""
         now_ms = self._clock.now_ms()
-        case = Case(request, await self._gather(request), now_ms, self._random)
+        facts = self._gather.known(request) or await self._gather(request)
+        case = Case(request, facts, now_ms, self._random)
         refusal = judge(case)
         if refusal is None:
             return await self._commit(case, edge_id)
@@ -179,7 +180,7 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         endpoint_type="fax" if case.request.fax else "device",
         sip_call_id=case.request.sip_call_id,
         edge_id=edge_id,
-        tariff=case.priced.pinned if case.priced is not None else None,
+        tariff=case.pinned,
         daily_limited=case.terms.limit_micros is not None,
         lease_s=case.facts.lease_s,
         cap_s=case.cap_s,

@@ -13,6 +13,7 @@ from call_control.domain.rates import RateBook
 class FactsSource(Protocol):
     """`adapters.facts_cache.FactsCache`: everything from memory, or one Redis read on a miss."""
 
+    def known_caller(self, domain: str, name: str) -> tuple[BrandFacts, ClientFacts, RateBook] | None: ...
     async def brand_of_domain(self, domain: str) -> BrandFacts | None: ...
     async def client(self, brand_id: str, client_id: str) -> ClientFacts | None: ...
     async def client_of_device(self, brand_id: str, name: str) -> str | None: ...
@@ -37,6 +38,23 @@ class GatherFacts:
         self._source = source
         self._country_of = country_of
         self._lease_s = lease_s
+
+    def known(self, request: CallRequest) -> Facts | None:
+        """The facts of an ordinary call, if all are in memory; None: ask in earnest.
+
+        A chain of awaits that never wait costs as much as half the decision.
+        """
+        user, domain = request.auth_user, domain_of(request)
+        if not user or domain is None or (request.from_user != user and not anonymous_from(request)):
+            return None
+        found = self._source.known_caller(domain, user)
+        if found is None:
+            return None
+        brand, client, rates = found
+        device = client.devices.get(user)
+        if device is None:
+            return None
+        return Facts(domain, brand, client, device, False, rates, self._country_of, self._lease_s)
 
     async def __call__(self, request: CallRequest) -> Facts:
         """Raises redis errors when something must be read and can't be."""

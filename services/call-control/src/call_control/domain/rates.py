@@ -7,6 +7,8 @@ outlives what it was found in. Only untimed plans are remembered: a timed one de
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 from landline.rating.lookup import Plan, Profile, RateDeck, active_profile, resolve
 from landline.rating.pinned import dumps
@@ -17,6 +19,7 @@ from call_control.domain.lease import FirstHold, first_hold, outer_bound_s
 
 MEMO_LIMIT = 50_000
 HOLDS_LIMIT = 64
+_PROFILE: Final = "<profile>"
 LCR_CALL_S = 300
 """Carriers are compared by the cost of a call of five minutes, as the model system does (section 2.1.14)."""
 
@@ -26,15 +29,23 @@ class PlanUnavailable(LookupError):
 
 
 class Priced:
-    """A tariff found for a call, and its pinned text; first holds are remembered where time is no matter."""
+    """A tariff found for a call; its text and first holds are remembered where time is no matter.
 
-    __slots__ = ("_cap_prices", "_holds", "pinned", "tariff")
+    The tariff names no profile: clients of one plan share it. `pinned` names the one that led to it.
+    """
+
+    __slots__ = ("_cap_prices", "_holds", "_text", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
-        self.pinned = dumps(tariff)
+        self._text = dumps(replace(tariff, profile_id=_PROFILE)).partition(_PROFILE)
         self._holds: dict[tuple[int, int, str], FirstHold] = {}
         self._cap_prices: dict[int, int] = {}
+
+    def pinned(self, profile_id: str) -> str:
+        """The tariff as the call carries it (`landline.rating.pinned`)."""
+        before, _, after = self._text
+        return before + profile_id + after
 
     def first_hold(self, now_ms: int, lease_s: int, cap_s: int, rule: str) -> FirstHold:
         """What an admission holds (micros) and for how long. Raises NoRate at an uncovered moment."""
@@ -67,8 +78,8 @@ class RateBook:
         self._memo: dict[tuple[object, ...], Priced] = {}
         self._untimed = {p.id: tuple(e.deck_id for e in p.entries) for p in plans.values() if _untimed(p)}
 
-    def price(self, profiles: tuple[Profile, ...], number: str, now_ms: int) -> Priced:
-        """The tariff of a call to `number` that begins now.
+    def price(self, profiles: tuple[Profile, ...], number: str, now_ms: int) -> tuple[Priced, str]:
+        """The tariff of a call to `number` that begins now, and the id of the profile that led to it.
 
         Raises NoRatingProfile, NoRate, or DeckUnavailable, PlanUnavailable (not on this host: no denial).
         """
@@ -76,20 +87,21 @@ class RateBook:
         profile = active_profile(profiles, at_s)
         deck_ids = self._untimed.get(profile.plan_id)
         if deck_ids is None:
-            return self._find(profile, number, at_s)
+            return self._find(profile, number, at_s), profile.id
         # Which row of each deck matches decides everything: equal rows, equal tariff.
-        key = (profile.id, *(self._row(deck_id, number) for deck_id in deck_ids))
+        key = (profile.plan_id, *(self._row(deck_id, number) for deck_id in deck_ids))
         known = self._memo.get(key)
         if known is None:
             if len(self._memo) >= MEMO_LIMIT:
                 self._memo.clear()
             known = self._memo[key] = self._find(profile, number, at_s)
-        return known
+        return known, profile.id
 
     def cost(self, profiles: tuple[Profile, ...], number: str, now_ms: int) -> int | None:
         """What a carrier would charge for LCR_CALL_S of this call (micros); None: it has no rate for it."""
         try:
-            return price_micros(self.price(profiles, number, now_ms).tariff, now_ms / 1000, LCR_CALL_S)
+            priced, _ = self.price(profiles, number, now_ms)
+            return price_micros(priced.tariff, now_ms / 1000, LCR_CALL_S)
         except LookupError:  # no profile, no rate, or a deck that is not here: it can't be compared
             return None
 
@@ -102,7 +114,7 @@ class RateBook:
         plan = self._plans.get(profile.plan_id)
         if plan is None:
             raise PlanUnavailable(profile.plan_id)
-        return Priced(resolve(plan, self._decks, number, at_s, profile.id))
+        return Priced(resolve(plan, self._decks, number, at_s))
 
 
 def _untimed(plan: Plan) -> bool:

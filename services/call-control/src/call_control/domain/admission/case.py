@@ -57,8 +57,8 @@ class Case:
 
     __slots__ = (
         "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client", "client_max_calls",
-        "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "priced", "random", "request",
-        "shown", "shown_by", "source_by", "terms", "withhold",
+        "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "pinned", "priced", "random",
+        "request", "shown", "shown_by", "source_by", "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -86,6 +86,7 @@ class Case:
     legs: tuple[Leg, ...]
     # rate
     priced: Priced | None
+    pinned: str | None
     # caps
     cap_s: int
     # money

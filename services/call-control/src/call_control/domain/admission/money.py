@@ -6,30 +6,24 @@ spend, the balance. A limit that does not apply to this call is left out here.
 
 from __future__ import annotations
 
-from landline.rating.errors import NoRate
-
 from call_control.domain.admission.case import Case
-from call_control.domain.denials import Denial, deny
 from call_control.domain.lease import FirstHold
 from call_control.domain.live_call import UNBILLED, Terms
 
 UNPRICED = Terms(thresholds=())
 
 
-def judge(case: Case) -> Denial | None:
+def judge(case: Case) -> None:
     """Emergency: no limit. Special and unpriced: only calls are counted. Else all of 4.11."""
     client = case.client
     case.brand_max_calls = 0 if case.emergency else case.brand.max_calls
     case.client_max_calls = 0 if case.emergency else client.max_calls
     if case.priced is None:
         case.terms, case.hold = UNPRICED, FirstHold(0, 0, 0)
-        return None
+        return
     case.terms = client.terms
-    try:
-        case.hold = case.priced.first_hold(case.now_ms, case.facts.lease_s, case.cap_s, client.terms.rule)
-    except NoRate as error:
-        return deny("no_rate", f"{case.callee}: {error}")
-    return None
+    # Can't be NoRate: the rate step found this tariff in force at this very moment.
+    case.hold = case.priced.first_hold(case.now_ms, case.facts.lease_s, case.cap_s, client.terms.rule)
 
 
 def terms_of(

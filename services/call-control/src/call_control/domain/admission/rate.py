@@ -16,17 +16,18 @@ def unpriced(case: Case) -> bool:
 
 def judge(case: Case) -> Denial | None:
     """Nothing goes out that can't be billed. Rates that can't be read are another denial than no rate."""
-    case.priced = None
+    case.priced = case.pinned = None
     if unpriced(case):
         return None
     try:
-        case.priced = case.facts.rates.price(case.client.profiles, case.callee, case.now_ms)
+        priced, profile_id = case.facts.rates.price(case.client.profiles, case.callee, case.now_ms)
     except NoRatingProfile:
         return deny("no_rating_profile", f"client {case.client.name} has no profile active now")
     except NoRate as error:
         return deny("no_rate", f"{case.callee}: {error}")
     except (DeckUnavailable, PlanUnavailable) as error:
         return deny("rates_unavailable", str(error))
+    case.priced, case.pinned = priced, priced.pinned(profile_id)
     return None
 
 
