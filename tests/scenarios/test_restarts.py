@@ -34,6 +34,7 @@ def test_a_live_call_survives_a_restart_and_is_billed_whole(own: Brand) -> None:
     answered_at = call.answered()
     assert stack.stop() == 0
     stack.start()
+    assert not (stack.data / "logs" / "migrate.log").exists()  # old logs are moved; nothing was migrated
     assert [c["call_id"] for c in home.live_calls()] == [call.id]
     ended_at = call.ended()
     talked = int(ended_at - answered_at)

@@ -102,6 +102,8 @@ class Run:
             raise CannotStart(
                 f"the database could not be prepared; the last lines of {log}:\n{last_lines(log)}", 1
             )
+        if prepared:
+            prepared.remember()
 
     def _start_children(self, folder: DataFolder, env: Mapping[str, str]) -> None:
         for name, held in (("web", self.listener), ("work", self.mail)):
