@@ -16,7 +16,7 @@ from tests.support.story_edge import Edge
 from tests.support.world import Brand, Home
 
 pytestmark = pytest.mark.chaos
-SECONDS = 60.0 if HEAVY else 8.0
+SECONDS = 60.0 if HEAVY else 6.0
 MAX_CALLS = 3  # of each home; 8 lanes ask for more
 KILLS = 2  # of each process; all tests here together: the supervisor gives up at the fifth in a minute
 
@@ -52,12 +52,12 @@ async def killed(stack: Stack, role: str, times: int, seconds: float) -> None:
 
 
 async def under_load(
-    stack: Stack, edge: Edge, homes: Sequence[Home], harm: Callable[[], Awaitable[None]]
+    brand: Brand, edge: Edge, homes: Sequence[Home], harm: Callable[[], Awaitable[None]]
 ) -> EdgeLoad:
     """Load and harm side by side; returns when both have ended and the platform is ready again."""
     load = EdgeLoad(edge, homes)
     await asyncio.gather(load.run(SECONDS), harm())
-    await asyncio.to_thread(stack.wait_ready)
+    await asyncio.to_thread(brand.platform.wait_served)
     return load
 
 
@@ -84,7 +84,7 @@ async def test_every_acknowledged_end_is_billed_once_whatever_is_killed(
     async def harm() -> None:
         await asyncio.gather(*(killed(stack, role, times, SECONDS) for role in roles))
 
-    load = await under_load(stack, edge, homes, harm)
+    load = await under_load(brand, edge, homes, harm)
     await asyncio.to_thread(assert_all_billed_once, stack, load)
     assert_limits_were_kept(load, homes)
     assert len(load.calls) > 20, (load.denials, load.repeated)
@@ -112,6 +112,6 @@ async def test_people_get_503_not_500_while_redis_is_away(brand: Brand) -> None:
         await ask()
         while await pid_of(stack, "valkey") == before:
             await ask()
-        await asyncio.to_thread(stack.wait_ready)
+        await asyncio.to_thread(brand.platform.wait_served)
         await ask()
     assert seen <= {200, 503}, seen

@@ -16,7 +16,7 @@ from tests.support.story_edge import BASE, Edge
 from tests.support.world import MOBILE, Brand, Home, until
 
 pytestmark = pytest.mark.chaos
-ROUNDS = 50 if HEAVY else 3
+ROUNDS = 50 if HEAVY else 2
 Row = dict[str, Any]
 
 

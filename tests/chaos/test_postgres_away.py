@@ -51,7 +51,7 @@ async def test_calls_go_on_without_postgres_and_are_all_recorded_when_it_is_back
             await asyncio.to_thread(postgres.start)
 
     await asyncio.gather(load.run(BEFORE_S + AWAY_S + 2), harm())
-    await asyncio.to_thread(stack.wait_ready)
+    await asyncio.to_thread(brand.platform.wait_served)
     meanwhile = [c for c in load.calls if without["from"] < (c.ended_ms or 0) < without["to"]]
     assert len(meanwhile) > AWAY_S, "calls go on without the database"
     await asyncio.to_thread(assert_all_billed_once, stack, load, 120.0)

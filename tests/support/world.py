@@ -221,6 +221,17 @@ class Platform:
             self._logged_in_at = time.monotonic()
         return self._api
 
+    def wait_served(self) -> None:
+        """After a fault: ready, and people's requests are answered by every service."""
+        self.stack.wait_ready()
+        paths = (
+            f"{PROVISIONING}/brands",
+            f"{CALL_CONTROL}/calls",
+            f"{BILLING}/postings",
+            f"{NOTIFIER}/notifications",
+        )
+        until(lambda: all(self.api.http.get(p).status_code == 200 for p in paths), "everybody serves again")
+
     @cached_property
     def public(self) -> RestClient:
         """REST without any token, for `/dev` and the like."""

@@ -143,7 +143,8 @@ class TokenVerifier:
 
     async def _read_keys(self) -> None:
         # An unknown kid may be a fresh rotation; re-reading at most once a second bounds what forgers cause.
-        if time.monotonic() - self._keys_read_at <= 1:
+        # A read that failed is tried again soon: Redis may be back.
+        if time.monotonic() - self._keys_read_at <= (0.1 if self._keys_away else 1):
             return
         self._keys_read_at = time.monotonic()
         try:
