@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,12 @@ def test_the_event_document_is_what_the_code_says() -> None:
     from landline.contracts import asyncapi
 
     assert (ROOT / asyncapi.TARGET).read_text() == asyncapi.text()
+
+
+def test_no_command_shows_local_variables_when_it_fails() -> None:
+    """Typer's rich tracebacks print locals: passwords and keys would land in terminals and logs."""
+    from landline.chassis.embedded.cli import app
+    from landline.chassis.service import installed_services
+
+    commands = {s.name: import_module(f"{s.package}.main").cli for s in installed_services()}
+    assert [n for n, cli in {**commands, "landline": app}.items() if cli.pretty_exceptions_enable] == []

@@ -102,7 +102,11 @@ async def _run(task: Awaitable[None]) -> None:
 
 
 service = Service("billing", "billing", app, work)
-cli = typer.Typer(help="billing: rate decks, call records and the ledger.", no_args_is_help=True)
+cli = typer.Typer(
+    pretty_exceptions_enable=False,
+    help="billing: rate decks, call records and the ledger.",
+    no_args_is_help=True,
+)
 
 
 @cli.command()

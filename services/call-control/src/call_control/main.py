@@ -146,7 +146,11 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 service = Service("call-control", "call_control", app, work)
-cli = typer.Typer(help="call-control: decides whether a call may happen.", no_args_is_help=True)
+cli = typer.Typer(
+    pretty_exceptions_enable=False,
+    help="call-control: decides whether a call may happen.",
+    no_args_is_help=True,
+)
 
 
 def _settings() -> Settings:

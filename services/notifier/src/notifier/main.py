@@ -102,7 +102,9 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
 
 service = Service("notifier", "notifier", app, work)
-cli = typer.Typer(help="notifier: tells people what happened.", no_args_is_help=True)
+cli = typer.Typer(
+    pretty_exceptions_enable=False, help="notifier: tells people what happened.", no_args_is_help=True
+)
 
 
 @cli.command()

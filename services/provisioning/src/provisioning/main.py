@@ -85,7 +85,12 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
 
 
 service = Service("provisioning", "provisioning", app, work)
-cli = typer.Typer(no_args_is_help=True, help="Who exists and how they are configured.", add_completion=False)
+cli = typer.Typer(
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Who exists and how they are configured.",
+    add_completion=False,
+)
 
 
 @cli.command()
