@@ -17,17 +17,19 @@ from tests.support.world import Brand, Home
 
 pytestmark = pytest.mark.chaos
 SECONDS = 60.0 if HEAVY else 6.0
-MAX_CALLS = 3  # of each home; 8 lanes ask for more
+MAX_CALLS = 2  # of each home but one; the lanes ask for more
+LANES = 12
 KILLS = 2  # of each process; all tests here together: the supervisor gives up at the fifth in a minute
 
 
 @pytest.fixture
 def homes(brand: Brand) -> Sequence[Home]:
-    """Postpaid, prepaid with little money, and one with a daily limit that is reached."""
+    """Prepaid with little money, one with a daily limit, one with neither, and one without any limit."""
     return (
+        brand.home(max_calls=MAX_CALLS, billing_method="prepaid", balance="0.15"),
+        brand.home(max_calls=MAX_CALLS, max_daily_usage="0.15"),
         brand.home(max_calls=MAX_CALLS),
-        brand.home(max_calls=MAX_CALLS, billing_method="prepaid", balance="0.50"),
-        brand.home(max_calls=MAX_CALLS, max_daily_usage="0.40"),
+        brand.home(),
     )
 
 
@@ -55,7 +57,7 @@ async def under_load(
     brand: Brand, edge: Edge, homes: Sequence[Home], harm: Callable[[], Awaitable[None]]
 ) -> EdgeLoad:
     """Load and harm side by side; returns when both have ended and the platform is ready again."""
-    load = EdgeLoad(edge, homes)
+    load = EdgeLoad(edge, homes, lanes=LANES, talk_s=0.1)
     await asyncio.gather(load.run(SECONDS), harm())
     await asyncio.to_thread(brand.platform.wait_served)
     return load
@@ -63,10 +65,11 @@ async def under_load(
 
 def assert_limits_were_kept(load: EdgeLoad, homes: Sequence[Home]) -> None:
     """Promise 1, as the edge saw it and as the books say."""
-    _, prepaid, limited = homes
-    assert max(load.peak.values()) <= MAX_CALLS, load.peak
+    prepaid, limited, _, free = homes
+    assert max(peak for home_id, peak in load.peak.items() if home_id != free.id) <= MAX_CALLS, load.peak
+    assert load.peak[free.id] > MAX_CALLS, "the lanes do ask for more"
     assert not prepaid.balance().startswith("-")
-    assert float(limited.usage()["day_spend"]) <= 0.40
+    assert float(limited.usage()["day_spend"]) <= 0.15
 
 
 @pytest.mark.parametrize(
@@ -87,7 +90,7 @@ async def test_every_acknowledged_end_is_billed_once_whatever_is_killed(
     load = await under_load(brand, edge, homes, harm)
     await asyncio.to_thread(assert_all_billed_once, stack, load)
     assert_limits_were_kept(load, homes)
-    assert len(load.calls) > 20, (load.denials, load.repeated)
+    assert len(load.calls) > 50, (load.denials, load.repeated)
 
 
 async def test_people_get_503_not_500_while_redis_is_away(brand: Brand) -> None:
