@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import redis
 from landline.kernel.ids import new_id
 
 from tests.scenarios.conftest import SHORT_LEASES
@@ -107,3 +108,30 @@ def _restore_from_its_ticket(home: Home, call: StoryCall, answered_at: float) ->
     assert [c["call_id"] for c in home.live_calls()] == [call.id]
     until(lambda: float(home.usage()["held"]) >= 0.02, "the restored call holds money")
     assert home.usage()["active_calls"] == 1
+
+
+def test_an_emptied_redis_heals_under_a_running_platform(own: Brand) -> None:
+    """A failover to an empty replica: read model, balances, keys and groups come back by themselves."""
+    stack, edge = own.platform.stack, own.platform.edge()
+    home = own.home(billing_method="prepaid", balance="10.00")
+    call = edge.admit(home, MOBILE)
+    answered_at = call.answered()
+    with redis.Redis.from_url(stack.redis_url()) as store:
+        store.flushall()
+    until(lambda: _allows(home), "calls are admitted again")
+    own.platform.wait_served()
+    until(lambda: time.time() > answered_at + 1, "a second of talk")
+    call.ended(answered_at + 1)
+    assert home.record(call.id)["price"] == "0.01"
+    assert home.settled()["available"] == "9.99"
+    assert_books_hold(stack)
+
+
+def _allows(home: Home) -> bool:
+    """Whether the home may call now; the call is given up at once."""
+    edge = home.brand.platform.edge()
+    answer = edge.post("/calls", edge.request(home, MOBILE))
+    if answer.status_code != 200 or answer.json()["decision"] != "allow":
+        return False
+    StoryCall(edge, answer.json()).ended(cause="cancelled")
+    return True
