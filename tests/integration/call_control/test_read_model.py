@@ -86,7 +86,7 @@ async def test_tombstones_are_swept_once_no_late_event_can_come(world: World) ->
     await model.apply([c.ddi(version=3)], 2000)
     assert await model.sweep(1000 + TOMBSTONE_MS - 1) == 0
     assert await model.sweep(1000 + TOMBSTONE_MS) == 1
-    assert list(await rows(world, CLIENT)) == ["client", f"ddi:{c.DDI}"]
+    assert set(await rows(world, CLIENT)) == {"client", f"ddi:{c.DDI}"}
     assert await world.batch.execute("HEXISTS", CLIENT, f"ddi:{c.DDI_2}") == 0
     assert await model.sweep(10**15) == 0
 

@@ -44,3 +44,13 @@ async def test_a_token_is_not_refused_because_redis_is_away(settings: Settings) 
         with pytest.raises(Unavailable):
             await verifier.verify(token())
     await away.aclose()
+
+
+async def test_a_redis_that_has_lost_all_keys_says_wait_not_log_in_again(
+    settings: Settings, redis: Redis
+) -> None:
+    """Provisioning puts them back within seconds: until then nobody's token is known to be bad."""
+    await redis.delete(KEYS_HASH)
+    verifier = TokenVerifier(settings, redis)
+    with pytest.raises(Unavailable):
+        await verifier.verify(token())

@@ -50,6 +50,7 @@ def attempt() -> Try:
 
 
 def environment() -> dict[str, str]:
-    """This process's, with the dummies and without settings of a developer."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LANDLINE_")}
+    """This process's, with the dummies and without settings of a developer or of the `make` above us."""
+    ours = ("LANDLINE_", "MAKE", "MFLAGS", "ARGS")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**clean, **DUMMIES}

@@ -137,7 +137,8 @@ class TokenVerifier:
             async with self._reading:  # who comes meanwhile waits for the same answer
                 if kid not in self._keys:
                     await self._read_keys()
-            if kid not in self._keys and self._keys_away:
+            if kid not in self._keys and (self._keys_away or not self._keys):
+                # No key at all: Redis has lost them, and provisioning is about to put them back.
                 raise Unavailable("signing keys cannot be read at the moment", code="redis_away")
         return self._keys[kid]
 

@@ -27,7 +27,7 @@ from provisioning.accounts.tokens import SigningKey
 
 ROTATE_AFTER = timedelta(days=90)
 KEEP_RETIRED = timedelta(seconds=2 * TOKEN_LIFE_S)
-REPUBLISH_EVERY_S = 30.0
+REPUBLISH_EVERY_S = 5
 
 log = get_logger(__name__)
 
