@@ -44,7 +44,7 @@ def facts(partition: int = 0, at_ms: int = NOON_MS, **changes: Any) -> CallFacts
 
 def new_call(partition: int = 0, at_ms: int = NOON_MS, terms: Terms | None = None, **changes: Any) -> NewCall:
     """An admission of such a call with its first hold. Fields of NewCall go there, others to the facts."""
-    own = {name: changes.pop(name) for name in list(changes) if name in NewCall.__dataclass_fields__}
+    own = {name: changes.pop(name) for name in list(changes) if name in NewCall.__struct_fields__}
     base = own.pop("facts", None) or facts(partition, at_ms, **changes)
     pinned = terms or Terms(rule=base.billing_method)
     hold = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from call_control.adapters import scripts
@@ -12,6 +11,7 @@ from call_control.app.take_hold import admit_with_hold
 from call_control.domain.live_call import State, Terms
 from call_control.domain.replies import Status
 from landline.contracts.call_control.events import DailyUsageCrossed
+from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
 from tests.support.calls import NOON_MS, new_call

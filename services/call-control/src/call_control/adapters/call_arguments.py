@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from landline.contracts.call_control.events import CallAdmitted, CallAnswered
+from landline.contracts.call_control.events import CallAnswered
 from landline.kernel.ids import CallId
 
-from call_control.adapters.call_events import sealed, thresholds
+from call_control.adapters.call_events import sealed, sealed_admission, thresholds
 from call_control.adapters.keys import keys_of
 from call_control.domain.lease import UNSEEN_MS, Begun, Extend
 from call_control.domain.live_call import UNBILLED, LiveCall
@@ -31,6 +31,7 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
     facts, terms = new.facts, new.terms
     keys = keys_of(CallId.parse(facts.call_id).partition)
     day = local_day(now_ms, facts.timezone)
+    encoded = _encode(facts)
     names = [
         keys.call(facts.call_id),
         keys.client(facts.client_id),
@@ -59,10 +60,10 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
         facts.cap_s * 1000 + UNSEEN_MS + 2 * KEPT_MS,
         now_ms + UNSEEN_MS,
         new.covered_s,
-        _encode(facts),
+        encoded,
         _encode(terms),
         new.answer,
-        sealed(CallAdmitted(call=facts, held_micros=new.hold_micros), facts, now_ms),
+        sealed_admission(facts, encoded, new.hold_micros, now_ms),
         *thresholds(terms, facts, day, now_ms),
     ]
     return names, values

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from landline.contracts.call_control.events import CallFacts, DailyUsageCrossed
-from landline.contracts.envelope import Event, seal
+from landline.contracts.call_control.events import CallAdmitted, CallFacts, DailyUsageCrossed
+from landline.contracts.envelope import Event, seal, seal_encoded
 from landline.kernel.clock import iso
 
 from call_control.domain.live_call import Terms
@@ -20,6 +20,19 @@ def sealed(event: Event, facts: CallFacts, now_ms: int) -> bytes:
     """The event of a call in its envelope."""
     return seal(
         event,
+        producer=PRODUCER,
+        now_ms=now_ms,
+        brand_id=facts.brand_id,
+        client_id=facts.client_id,
+        call_id=facts.call_id,
+    )
+
+
+def sealed_admission(facts: CallFacts, encoded: bytes, held_micros: int, now_ms: int) -> bytes:
+    """`call.admitted.v1`; `encoded`: the facts as JSON, which the call's hash needs too."""
+    return seal_encoded(
+        CallAdmitted.TYPE,
+        b'{"call":%b,"held_micros":%d}' % (encoded, held_micros),
         producer=PRODUCER,
         now_ms=now_ms,
         brand_id=facts.brand_id,

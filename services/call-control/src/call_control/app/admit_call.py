@@ -12,19 +12,19 @@ from landline.kernel.clock import Clock
 from landline.kernel.ids import CallId
 from landline.kernel.money import decimal_string
 
-from call_control.app.answers import CHALLENGE, allow_answer, deny_answer, with_duration
+from call_control.app.answers import CHALLENGE, allow_answer, completed, deny_answer
 from call_control.app.gather_facts import GatherFacts
+from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial, deny
-from call_control.domain.lease import Payable, lease_for_money, outer_bound_s
+from call_control.domain.lease import outer_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
 from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
 
 PRODUCER: Final = "call-control"
 NO_BRAND_PARTITION: Final = 0
 """Where denials are kept that no brand could be found for."""
-TRIES: Final = 5
 
 IssueTicket = Callable[[CallFacts, Terms], str]
 
@@ -33,10 +33,9 @@ class CallOver(Exception):
     """The attempt's call has ended: asking again can't bring it back."""
 
 
-class AdmissionStore(Protocol):
+class AdmissionStore(Admits, Protocol):
     """`adapters.call_store.CallStore`, as far as an admission needs it."""
 
-    async def admit(self, new: NewCall, now_ms: int) -> AdmitReply: ...
     async def read_call(self, call_id: str) -> LiveCall | None: ...
     async def reject(
         self,
@@ -78,7 +77,7 @@ class AdmitCall:
         self._random = Random()
 
     async def __call__(self, request: CallRequest, edge_id: str) -> Answer:
-        """The answer, the same for a repeated attempt. Raises CallOver, or an outage error."""
+        """The answer, the same for a repeated attempt. Raises CallOver, CallBusy, or an outage error."""
         now_ms = self._clock.now_ms()
         facts = self._gather.known(request) or await self._gather(request)
         case = Case(request, facts, now_ms, self._random)
@@ -92,30 +91,35 @@ class AdmitCall:
     async def _commit(self, case: Case, edge_id: str) -> Answer:
         new = self._new_call(case, edge_id)
         try:
-            reply = await self._admit(case, new)
+            reply = await admit_with_hold(self._store, new, case.now_ms)
         except self._outage:
             if not case.emergency:
                 raise
             # Promise 4: an emergency call goes on without counters; its ticket settles it later.
-            return Answer(with_duration(new.answer, case.cap_s), "allow", "outage")
+            ticket = self._issue_ticket(new.facts, new.terms)
+            return Answer(completed(new.answer, ticket, case.cap_s), "allow", "outage")
         if reply.status is Status.ADMITTED and reply.call is None:
-            return Answer(with_duration(new.answer, _bound_s(case, reply.payable_micros)), "allow")
+            ticket = self._issue_ticket(new.facts, new.terms)
+            return Answer(completed(new.answer, ticket, _bound_s(case, reply.payable_micros)), "allow")
         if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
-            return _repeated(reply.call, reply.denial)
+            return self._repeated(reply.call, reply.denial)
         return await self._reject(case, denial_of(reply, new.hold_micros), edge_id)
 
-    async def _admit(self, case: Case, new: NewCall) -> AdmitReply:
-        """Pseudo-prepaid holds what there is when the whole cap can't be paid: SHORT says how much."""
-        for _ in range(TRIES):
-            reply = await self._store.admit(new, case.now_ms)
-            if reply.status is not Status.SHORT:
-                return reply
-            new = shortened(case, new, Payable.of(0, reply.available_micros, reply.room_micros))
-        return reply
+    def _repeated(self, call: LiveCall | None, denial: bytes | None) -> Answer:
+        """What the first asking was answered."""
+        if denial is not None:
+            return Answer(denial, "deny", "repeated")
+        if call is None or call.state is State.ENDED:
+            raise CallOver
+        facts = call.facts
+        tariff = call.tariff if facts.tariff is not None else None
+        bound_s = outer_bound_s(tariff, facts.admitted_at_ms, call.payable_micros, facts.cap_s)
+        ticket = self._issue_ticket(facts, call.terms)
+        return Answer(completed(call.answer, ticket, bound_s), "allow", "repeated")
 
     def _new_call(self, case: Case, edge_id: str) -> NewCall:
         facts = call_facts(case, edge_id)
-        answer = allow_answer(case, facts.call_id, self._issue_ticket(facts, case.terms))
+        answer = allow_answer(case, facts.call_id)
         hold = case.hold
         return NewCall(
             facts=facts,
@@ -140,7 +144,7 @@ class AdmitCall:
         reply = await self._store.reject(partition, edge_id, attempt_id, subject, body, event, case.now_ms)
         if reply.status is Status.DUPLICATE:
             call = await self._store.read_call(reply.call_id) if reply.call_id else None
-            return _repeated(call, reply.denial)
+            return self._repeated(call, reply.denial)
         return Answer(body, "deny", denial.code)
 
 
@@ -148,17 +152,6 @@ def _bound_s(case: Case, payable_micros: int | None) -> int:
     if case.priced is None or payable_micros is None:
         return case.cap_s
     return case.priced.bound_s(case.now_ms, payable_micros, case.cap_s)
-
-
-def _repeated(call: LiveCall | None, denial: bytes | None) -> Answer:
-    """What the first asking was answered."""
-    if denial is not None:
-        return Answer(denial, "deny", "repeated")
-    if call is None or call.state is State.ENDED:
-        raise CallOver
-    tariff = call.tariff if call.facts.tariff is not None else None
-    bound_s = outer_bound_s(tariff, call.facts.admitted_at_ms, call.payable_micros, call.facts.cap_s)
-    return Answer(with_duration(call.answer, bound_s), "allow", "repeated")
 
 
 def call_facts(case: Case, edge_id: str) -> CallFacts:
@@ -185,24 +178,6 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         lease_s=case.facts.lease_s,
         cap_s=case.cap_s,
         class_=case.call_class,
-    )
-
-
-def shortened(case: Case, new: NewCall, money: Payable) -> NewCall:
-    """The same call with what can be paid for it; the script refuses it if that is less than the floor."""
-    assert case.priced is not None  # SHORT comes of money, and an unpriced call asks for none
-    lease = lease_for_money(case.priced.tariff, case.now_ms, money, case.cap_s)
-    return NewCall(
-        facts=new.facts,
-        attempt_id=new.attempt_id,
-        terms=new.terms,
-        answer=new.answer,
-        brand_max_calls=new.brand_max_calls,
-        client_max_calls=new.client_max_calls,
-        hold_micros=lease.held_micros,
-        floor_micros=min(new.floor_micros, lease.held_micros),
-        covered_s=lease.covered_s,
-        day_short=money.by_day,
     )
 
 

@@ -11,15 +11,15 @@ from call_control.domain.denials import Denial
 
 MAX_ANSWER_BYTES: Final = 6_000
 """Kamailio's buffers (contracts section 4)."""
+_COMPLETION_BYTES: Final = 800
 CHALLENGE: Final = b'{"decision":"challenge"}'
 
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):
-    """An allow without `max_duration_s`: that follows from what the script found payable."""
+    """An allow without `ticket` and `max_duration_s`: they follow from the call and what was payable."""
 
     decision: str = "allow"
     call_id: str
-    ticket: str
     client_id: str
     brand_id: str
     device_id: str
@@ -53,14 +53,13 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def allow_answer(case: Case, call_id: str, ticket: str) -> bytes:
-    """The answer as it is kept; `with_duration` completes it. Routes that would not fit are left out."""
+def allow_answer(case: Case, call_id: str) -> bytes:
+    """The answer as it is kept; `completed` adds the rest. Routes that would not fit are left out."""
     routes = case.legs
     while True:
         raw = _encode(
             Allow(
                 call_id=call_id,
-                ticket=ticket,
                 client_id=case.client.id,
                 brand_id=case.brand.id,
                 device_id=case.device.id,
@@ -77,14 +76,14 @@ def allow_answer(case: Case, call_id: str, ticket: str) -> bytes:
                 routes=routes,
             )
         )
-        if len(raw) < MAX_ANSWER_BYTES - 40 or len(routes) == 1:
+        if len(raw) < MAX_ANSWER_BYTES - _COMPLETION_BYTES or len(routes) == 1:
             return raw
         routes = routes[:-1]
 
 
-def with_duration(kept: bytes, max_duration_s: int) -> bytes:
-    """The whole answer: `max_duration_s` at its end."""
-    return b'%b,"max_duration_s":%d}' % (kept[:-1], max_duration_s)
+def completed(kept: bytes, ticket: str, max_duration_s: int) -> bytes:
+    """The whole answer: ticket and duration at its end."""
+    return b'%b,"ticket":"%b","max_duration_s":%d}' % (kept[:-1], ticket.encode(), max_duration_s)
 
 
 def deny_answer(denial: Denial, attempt_id: str) -> bytes:

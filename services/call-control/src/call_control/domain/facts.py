@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+import msgspec
 from landline.kernel.numbers import E164
 from landline.numbering.transformations import TransformationSet
 from landline.rating.lookup import Profile
@@ -192,12 +193,11 @@ class BrandFacts:
     route_memo: dict[tuple[bool, str, str, str], tuple[tuple[Route, ...], ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
-    caller_memo: dict[tuple[int, str], str] = field(default_factory=dict, compare=False, repr=False)
+    number_memo: dict[tuple[int, str, str], str] = field(default_factory=dict, compare=False, repr=False)
     """Both filled by the rules, and both die with these facts, so a change can never leave them stale."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """All that one decision may look at. Whatever was not found is None: identity says what that means."""
 
     domain: str | None

@@ -76,6 +76,7 @@ class RateBook:
         self._plans = plans
         self._decks = decks
         self._memo: dict[tuple[object, ...], Priced] = {}
+        self._numbers: dict[tuple[str, str], Priced] = {}
         self._untimed = {p.id: tuple(e.deck_id for e in p.entries) for p in plans.values() if _untimed(p)}
 
     def price(self, profiles: tuple[Profile, ...], number: str, now_ms: int) -> tuple[Priced, str]:
@@ -88,14 +89,24 @@ class RateBook:
         deck_ids = self._untimed.get(profile.plan_id)
         if deck_ids is None:
             return self._find(profile, number, at_s), profile.id
-        # Which row of each deck matches decides everything: equal rows, equal tariff.
+        number_key = (profile.plan_id, number)
+        found = self._numbers.get(number_key)
+        if found is None:
+            found = self._by_rows(profile, deck_ids, number, at_s)
+            if len(self._numbers) >= MEMO_LIMIT:
+                self._numbers.clear()
+            self._numbers[number_key] = found
+        return found, profile.id
+
+    def _by_rows(self, profile: Profile, deck_ids: tuple[str, ...], number: str, at_s: float) -> Priced:
+        """Which row of each deck matches decides everything: equal rows, equal tariff, shared by all."""
         key = (profile.plan_id, *(self._row(deck_id, number) for deck_id in deck_ids))
         known = self._memo.get(key)
         if known is None:
             if len(self._memo) >= MEMO_LIMIT:
                 self._memo.clear()
             known = self._memo[key] = self._find(profile, number, at_s)
-        return known, profile.id
+        return known
 
     def cost(self, profiles: tuple[Profile, ...], number: str, now_ms: int) -> int | None:
         """What a carrier would charge for LCR_CALL_S of this call (micros); None: it has no rate for it."""

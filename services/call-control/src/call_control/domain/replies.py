@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 from landline.contracts.call_control.events import CallFacts
 
 from call_control.domain.live_call import LiveCall, Terms
@@ -44,8 +45,7 @@ class Status(StrEnum):
     CHANGED = "CHANGED"
 
 
-@dataclass(frozen=True, slots=True)
-class NewCall:
+class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     """An admission to be committed. `hold_micros` pays `covered_s`; `floor_micros` < hold: SHORT may come.
 
     `answer`: opaque bytes, given back when the attempt is repeated; leave out what follows from
@@ -66,8 +66,7 @@ class NewCall:
     """The call talks already (restored from its ticket): no limit and no balance can refuse it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AdmitReply:
+class AdmitReply(msgspec.Struct, frozen=True):
     """ADMITTED (payable_micros); DUPLICATE (call, or denial); CALL_OVER (call); MAX_CALLS_BRAND and
     MAX_CALLS_CLIENT (limit, active); DAILY_LIMIT (limit, spend, held, room); NO_CREDIT (available);
     SHORT (available, room). `crossed`: daily thresholds first reached by this."""

@@ -79,6 +79,8 @@ class Admission(Endpoint):
             answer = await self._admit(request, edge.id)
         except CallOver:
             raise Conflict("call_over", "the call of this attempt has ended") from None
+        except CallBusy as error:
+            raise Unavailable(str(error), code=error.code) from None
         admission_counter(answer.decision, answer.reason)()
         await json_answer(send, answer.body)
 

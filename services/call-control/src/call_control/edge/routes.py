@@ -22,6 +22,7 @@ _REF = "#/components/schemas/{name}"
 class AllowAnswer(Allow, frozen=True, kw_only=True):
     """An allow as it goes out."""
 
+    ticket: str
     max_duration_s: int
 
 

@@ -3,40 +3,43 @@
 from __future__ import annotations
 
 from landline.kernel.numbers import is_e164
-from landline.numbering.transformations import TransformationSet
+from landline.numbering.transformations import Direction, TransformationSet
 
 from call_control.domain.admission.case import Case
 from call_control.domain.admission.dialled import class_of, clean
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial, deny
+from call_control.domain.facts import BrandFacts
 
-CALLERS_KEPT = 100_000
+NUMBERS_KEPT = 100_000
 
 
 def judge(case: Case) -> Denial | None:
     """Callee by callee-in; caller, of the identity headers and never of From, by caller-in."""
     rules = case.transformations()
-    callee = case.dialled if rules is None else rules.apply("callee_in", case.dialled).result
+    callee = rewritten(case.brand, rules, "callee_in", case.dialled)
     if case.call_class == "normal":
         case.call_class = class_of(case, callee)
     if case.call_class == "normal" and not is_e164(callee):
         return deny("invalid_number", f"dialled {case.dialled[:40]}, read as {callee[:40]}")
     case.callee = callee
     asserted = asserted_number(case.request)
-    case.caller = _caller(case, rules, asserted) if asserted else ""
+    case.caller = rewritten(case.brand, rules, "caller_in", asserted) if asserted else ""
     return None
 
 
-def _caller(case: Case, rules: TransformationSet | None, asserted: str) -> str:
-    """By caller-in. A client shows few numbers again and again, so the brand remembers what they become."""
+def rewritten(brand: BrandFacts, rules: TransformationSet | None, direction: Direction, number: str) -> str:
+    """The number by a set's rules. Homes show and dial the same few numbers again and again, so the brand
+    remembers what they become."""
     if rules is None:
-        return asserted
-    memo, key = case.brand.caller_memo, (id(rules), asserted)
+        return number
+    memo, key = brand.number_memo, (id(rules), direction, number)
     known = memo.get(key)
     if known is None:
-        known = rules.apply("caller_in", asserted).result
-        if len(memo) < CALLERS_KEPT:
-            memo[key] = known
+        known = rules.apply(direction, number).result
+        if len(memo) >= NUMBERS_KEPT:
+            memo.clear()  # a scanner's numbers must not keep the homes' out for good
+        memo[key] = known
     return known
 
 

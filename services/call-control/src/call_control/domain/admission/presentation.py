@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from call_control.domain.admission.case import Case
 from call_control.domain.admission.identity import anonymous_from
-from call_control.domain.admission.numbers import user_of
+from call_control.domain.admission.numbers import rewritten, user_of
 from call_control.domain.denials import Denial, deny
 from call_control.domain.facts import Ddi
 
@@ -48,8 +48,8 @@ def _diverting(case: Case) -> Ddi | None:
     rules = case.transformations()
     for diversion in case.request.diversion or ():
         number = user_of(diversion.number)
-        if number and rules is not None:
-            number = rules.apply("caller_in", number).result
+        if number:
+            number = rewritten(case.brand, rules, "caller_in", number)
         ddi = case.client.ddis.get(number) if number else None
         if ddi is not None and ddi.active:
             return ddi

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from call_control.domain.admission.caps import RING_S
 from call_control.domain.admission.case import Case, Leg
+from call_control.domain.admission.numbers import rewritten
 from call_control.domain.facts import Carrier, CarrierServer, Route
 
 ANONYMOUS = "anonymous"
@@ -18,10 +19,8 @@ def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Le
     """The attempt at one server: request URI, From and the headers that tell who calls."""
     rules = case.brand.sets.get(carrier.transformation_set_id or "")
     shown = case.shown if case.emergency or not route.force_clid else route.force_clid
-    caller, callee = shown, case.callee
-    if rules is not None:
-        caller = rules.apply("caller_out", caller).result
-        callee = rules.apply("callee_out", callee).result
+    caller = rewritten(case.brand, rules, "caller_out", shown)
+    callee = rewritten(case.brand, rules, "callee_out", case.callee)
     host = server.from_domain or case.brand.sip_domain
     withhold = case.withhold
     return Leg(
