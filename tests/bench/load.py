@@ -5,7 +5,7 @@ Spec: {port, path, key, bodies: <file of JSON lines>, seconds, in_flight, rate: 
        save: null | <file for the answers>}.
 Closed loop (rate null): every connection sends again as soon as it is answered. Open loop: requests start
 at fixed moments and their latency counts from the *intended* start, so that a stalled server cannot hide
-(no coordinated omission). `%ID%` in a body becomes a fresh UUID.
+(no coordinated omission). In a body `%ID%` becomes a fresh UUID, `%SOME%` four random digits.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from array import array
 from collections import deque
 from itertools import cycle
 from pathlib import Path
+from random import randrange
 from typing import Any, cast
 
 import uvloop
@@ -81,7 +82,7 @@ class Load:
 
     def next_request(self) -> bytes:
         """The next request's bytes, with a fresh id."""
-        body = next(self._bodies).replace("%ID%", new_id())
+        body = next(self._bodies).replace("%ID%", new_id()).replace("%SOME%", f"{randrange(10_000):04d}")
         return f"{self._head}{len(body)}\r\n\r\n{body}".encode()
 
     def note(self, started_ns: int, status: int, body: bytes) -> None:

@@ -17,7 +17,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "auth/login auth/refresh auth/logout auth/impersonate auth/password auth/otp": "post",
         "auth/me": "get",
         "brands clients devices ddis authorized-sources carriers carrier-servers routes destination-patterns"
-        " transformation-sets transformation-rules edges admins special-numbers emergency-numbers": CRUD,
+        " transformation-sets transformation-rules edges admins special-numbers emergency-numbers"
+        " ddi-providers ddi-provider-addresses": CRUD,
         "ddis/{}/unlink": "post",
         "transformation-sets/{}/try": "post",
         "audit-log countries currencies timezones languages": "get",
@@ -25,7 +26,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
     "call-control": {
         "calls": "get post",
         "calls/{}/ringing calls/{}/answered calls/{}/ended calls/{}/hangup": "post",
-        "edges/heartbeat edges/resync": "post",
+        "edges/heartbeat edges/resync registrations auth-failures": "post",
+        "credentials edges/peers edges/fallback": "get",
         "clients/{}/usage": "get",
         "simulate": "post",
     },

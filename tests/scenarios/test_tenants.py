@@ -13,7 +13,8 @@ from tests.support.world import BILLING, CALL_CONTROL, MOBILE, NOTIFIER, PROVISI
 LISTS = (
     *(f"{PROVISIONING}/{name}" for name in (
         "brands", "clients", "devices", "ddis", "authorized-sources", "carriers", "carrier-servers",
-        "routes", "destination-patterns", "transformation-sets", "transformation-rules", "admins",
+        "routes", "ddi-providers", "ddi-provider-addresses", "destination-patterns", "transformation-sets",
+        "transformation-rules", "admins",
     )),
     *(f"{BILLING}/{name}" for name in (
         "rate-decks", "rates", "rating-plans", "rating-profiles", "postings", "call-records", "jobs",

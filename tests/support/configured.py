@@ -38,6 +38,8 @@ DOMAIN = "sip.brand.example"
 NUMBER = "+34944048182"
 NUMBER_2 = "+34944048183"
 MOBILE = "+34600123123"
+PROVIDER = "019a0000-0000-7000-8000-000000000071"
+PROVIDER_ADDRESS = "019a0000-0000-7000-8000-000000000072"
 KEY = "llk_0123abcd_" + "k" * 43
 
 
@@ -91,6 +93,17 @@ def ddi(
         "record": "none",
     }
     return row("ddi", ddi_id, {**data, **changes}, version, client_id=owner)
+
+
+def provider(provider_id: str = PROVIDER, version: int = 1, **changes: Any) -> Change:
+    return row("ddi_provider", provider_id, {"name": "Telco", "enabled": True, **changes}, version)
+
+
+def provider_address(
+    network: str, provider_id: str = PROVIDER, address_id: str = PROVIDER_ADDRESS, **changes: Any
+) -> Change:
+    data = {"brand_id": BRAND, "ddi_provider_id": provider_id, "network": network, "trusted": True}
+    return row("ddi_provider_address", address_id, {**data, **changes})
 
 
 def source(network: str, source_id: str = "019a0000-0000-7000-8000-000000000051", version: int = 1) -> Change:

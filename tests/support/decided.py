@@ -12,14 +12,16 @@ from typing import Any
 import msgspec
 from call_control.adapters import read_model_keys as keys
 from call_control.adapters.fact_parsing import brand_facts, client_facts
+from call_control.adapters.facts_cache import Directory
 from call_control.adapters.placement import Change, places
 from call_control.adapters.rate_facts import plan_of
+from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
 from call_control.domain.admission import Case, Challenge, judge
 from call_control.domain.admission.pipeline import TraceLine, trace
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial
-from call_control.domain.facts import BrandFacts, ClientFacts
+from call_control.domain.facts import BrandFacts, ClientFacts, Contact
 from call_control.domain.rates import RateBook
 from landline.rating.deck_file import Deck
 
@@ -31,7 +33,8 @@ NOW_MS = 1_795_348_800_000  # 2026-11-22 12:00:00 UTC
 class Rows:
     """A FactsSource over rows; later rows of the same thing replace earlier ones."""
 
-    def __init__(self, changes: Iterable[Change], folder: Path) -> None:
+    def __init__(self, changes: Iterable[Change], folder: Path, registered: tuple[Contact, ...] = ()) -> None:
+        self.registered = registered
         self._hashes: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         for change in changes:
             for place in places(change, configured.PARTITION):
@@ -40,6 +43,26 @@ class Rows:
                     self._hashes[place.key][place.field] = place.data
         self._folder = folder
         self.forgotten: list[str] = []
+
+    async def directory(self) -> Directory:
+        return Directory(self._hashes[keys.BRANDS], {}, self._hashes[keys.PROVIDER_ADDRESSES])
+
+    async def brand(self, brand_id: str) -> BrandFacts | None:
+        row = self._hashes[keys.BRANDS].get(brand_id)
+        return await self.brand_of_domain(row["sip_domain"]) if row else None
+
+    async def owner_of_number(self, brand_id: str, number: str) -> str | None:
+        for key, rows in self._hashes.items():
+            for field, row in rows.items():
+                if field.startswith("ddi:") and row["number"] == number:
+                    return keys.POOL if ":cfg:pool:" in key else key.rpartition(":")[2]
+        return None
+
+    def forget_number(self, brand_id: str, number: str) -> None:
+        self.forgotten.append(number)
+
+    async def contacts(self, partition: int, device_id: str) -> tuple[Contact, ...]:
+        return self.registered
 
     def known_caller(self, domain: str, name: str) -> None:
         return None
@@ -106,18 +129,20 @@ async def decided(
     country_of: Callable[[str], str | None] = lambda _: None,
     seed: int = 0,
     decks: dict[str, list[tuple[str, str]]] | None = None,
+    registered: tuple[Contact, ...] = (),
 ) -> Decision:
     """Decide `body` (changes of an ordinary call) against the configured brand and `more` rows.
 
     `without`: entities left out, such as `profile`. `decks`: further rate decks, id -> (prefix, rate) rows.
+    `registered`: where the called device is, for calls from outside.
     """
     with tempfile.TemporaryDirectory() as folder:
         rows = [each for each in configured.everything(Path(folder)) if each.entity not in set(without)]
         rows += [
             configured.deck(Path(folder), 1, prices, deck_id) for deck_id, prices in (decks or {}).items()
         ]
-        source = Rows([*rows, *more], Path(folder))
+        source = Rows([*rows, *more], Path(folder), registered)
         request = msgspec.convert(configured.call(**(body or {})), CallRequest)
-        facts = await GatherFacts(source, country_of, 60)(request)
+        facts = await GatherFacts(source, GatherArrival(source, source), country_of, 60)(request)
         case = Case(request, facts, now_ms, Random(seed))
         return Decision(case, judge(case))

@@ -129,7 +129,7 @@ async def test_the_script_refuses_a_stale_idea_of_the_owner(world: World) -> Non
 
     model = ReadModel(world.batch)
     await model.apply([c.brand(), c.client(), c.ddi()], 0)
-    argv = [f"ddi:{c.DDI}", 2, "9-0", "event", "{}", "pool", "somebody else", "", "", 0]
+    argv = [f"ddi:{c.DDI}", 2, "9-0", "event", "{}", "pool", "somebody else", "", "", 0, ""]
     names_ = [POOL, POOL, keys.owners(c.PARTITION, c.BRAND), keys.unused(POOL), keys.tombstones(POOL)]
     assert await _apply.run(world.batch, names_, argv) == [b"MOVED"]
 
@@ -220,3 +220,23 @@ async def test_large_versions_survive_lua(world: World) -> None:
     await ReadModel(world.batch).apply([c.brand(), c.client(9_007_199_254_740_991)], 0)
     raw = await world.batch.execute("HGET", CLIENT, "client")
     assert msgspec.json.decode(raw)["v"] == 9_007_199_254_740_991
+
+
+@BOTH
+async def test_a_number_leads_to_whoever_has_it(world: World) -> None:
+    """Given, moved to the pool, to another client, deleted: calls from outside find its owner by it."""
+    model, index = ReadModel(world.batch), keys.ddi_numbers(c.PARTITION, c.BRAND)
+
+    async def owner() -> bytes | None:
+        found: bytes | None = await world.batch.execute("HGET", index, c.NUMBER)
+        return found
+
+    other = c.CLIENT[:-1] + "9"
+    for version, (holder, expected) in enumerate(
+        [(c.CLIENT, c.CLIENT), (None, keys.POOL), (other, other), (None, keys.POOL)], 1
+    ):
+        await model.apply([c.brand(), c.ddi(version=version, owner=holder)], 0)
+        assert await owner() == expected.encode()
+    gone = c.ddi(version=5, owner=None)
+    await model.apply([Change(gone.entity, gone.entity_id, 5, gone.brand_id, None, None, "9-0")], 0)
+    assert await owner() is None

@@ -101,7 +101,7 @@ TABLE = {
     "no price for that country": Row("no_rate", 403, "rate", {"request_user": "00442071234567"}),
     "a deck not on this host": Row("rates_unavailable", 503, "rate", without=("deck",)),
     "a plan not here yet": Row("rates_unavailable", 503, "rate", without=("plan",)),
-    "an inbound call": Row("unknown_provider", 403, "identity", {"direction": "inbound"}),
+    "an inbound call": Row("unknown_provider", 403, "provider", {"direction": "inbound"}),
 }
 
 

@@ -13,16 +13,20 @@ from landline.chassis.settings import Settings
 from landline.contracts.call_control.events import CallFacts
 
 from call_control.adapters import scripts
+from call_control.adapters.auth_failures import AuthFailures
 from call_control.adapters.call_store import CallStore
 from call_control.adapters.deck_files import DeckFiles
+from call_control.adapters.device_secrets import DeviceSecrets
 from call_control.adapters.edge_states import EdgeStates
 from call_control.adapters.fact_parsing import Unseal
 from call_control.adapters.facts_cache import FactsCache
 from call_control.adapters.geoip import GeoIp
 from call_control.adapters.postings import Postings
 from call_control.adapters.read_model import ReadModel
+from call_control.adapters.registrations import Registrations
 from call_control.adapters.snapshots import Peers
 from call_control.app.admit_call import AdmitCall
+from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
 from call_control.consumers.rebuild import Rebuild
 from call_control.domain.live_call import Terms
@@ -30,7 +34,14 @@ from call_control.domain.ticket import sign_ticket
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.calls import Admission, AnsweredReport, EndedReport, Noop, Reports, RingingReport
 from call_control.edge.endpoint import OUTAGE
+from call_control.edge.files import EdgeFiles, FileEndpoint
 from call_control.edge.lists import HeartbeatEndpoint, Lists, ResyncEndpoint
+from call_control.edge.registering import (
+    AuthFailureEndpoint,
+    CredentialsEndpoint,
+    Devices,
+    RegistrationEndpoint,
+)
 from call_control.edge.routes import EdgeRoutes
 
 log = structlog.get_logger(__name__)
@@ -46,6 +57,8 @@ class Parts:
     store: CallStore
     facts: FactsCache
     gather: GatherFacts
+    registrations: Registrations
+    unseal: Unseal
     geoip: GeoIp
     model: ReadModel
     peers: Peers
@@ -76,7 +89,9 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         return settings.internal_key.get_secret_value()
 
     decks = DeckFiles(settings.data / "rates", settings.public_url, internal_key)
-    facts, geoip = FactsCache(batch, decks, _unseal(settings)), GeoIp(settings.geoip_db)
+    unseal, geoip = _unseal(settings), GeoIp(settings.geoip_db)
+    facts, registrations = FactsCache(batch, decks, unseal), Registrations(batch)
+    arrivals = GatherArrival(facts, registrations)
     try:
         yield Parts(
             settings=settings,
@@ -84,7 +99,9 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             batch=batch,
             store=CallStore(batch),
             facts=facts,
-            gather=GatherFacts(facts, geoip.country_of, settings.lease_s),
+            gather=GatherFacts(facts, arrivals, geoip.country_of, settings.lease_s),
+            registrations=registrations,
+            unseal=unseal,
             geoip=geoip,
             model=ReadModel(batch),
             peers=Peers(settings.public_url, internal_key),
@@ -118,6 +135,9 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
     admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE)
     reports = Reports(auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key)
     lists = Lists(auth, parts.store, EdgeStates(parts.batch), settings.clock, parts.silent_ms, key)
+    secrets, failures = DeviceSecrets(parts.batch, parts.unseal), AuthFailures(parts.batch)
+    country_of, files = parts.geoip.country_of, EdgeFiles(parts.facts)
+    devices = Devices(auth, parts.gather, secrets, parts.registrations, failures, country_of, settings.clock)
     return EdgeRoutes(
         calls=Admission(auth, admit),
         noop=Noop(auth),
@@ -126,6 +146,11 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
         ended=EndedReport(reports),
         heartbeat=HeartbeatEndpoint(lists),
         resync=ResyncEndpoint(lists),
+        credentials=CredentialsEndpoint(devices),
+        registrations=RegistrationEndpoint(devices),
+        auth_failures=AuthFailureEndpoint(devices),
+        peers=FileEndpoint(auth, files.peers),
+        fallback=FileEndpoint(auth, files.fallback),
     )
 
 

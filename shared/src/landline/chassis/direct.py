@@ -23,9 +23,9 @@ log = get_logger(__name__)
 class DirectRoute:
     """One address and its endpoint, measured."""
 
-    def __init__(self, service: str, route: str, endpoint: ASGIApp) -> None:
+    def __init__(self, service: str, method: str, route: str, endpoint: ASGIApp) -> None:
         self.endpoint = endpoint
-        labels = (service, "POST", route)
+        labels = (service, method, route)
         self._seconds = metrics.SECONDS.labels(*labels)
         self._labels = labels
         self._counters: dict[int, Callable[[], None]] = {}
@@ -54,33 +54,34 @@ class DirectRoute:
 
 
 class DirectApp(FastAPI):
-    """A FastAPI app with direct POST addresses: `/exact/path`, or `/things/{id}/verb`."""
+    """A FastAPI app with direct addresses: `/exact/path`, or `/things/{id}/verb`."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._exact: dict[str, DirectRoute] = {}
-        self._verbs: dict[tuple[str, str], tuple[str, DirectRoute]] = {}
+        self._exact: dict[tuple[str, str], DirectRoute] = {}
+        self._verbs: dict[tuple[str, str, str], tuple[str, DirectRoute]] = {}
 
-    def add_direct(self, service: str, path: str, endpoint: ASGIApp) -> None:
-        """Serve `POST path` by `endpoint`; one `{name}` may stand before the last part of the path."""
-        route = DirectRoute(service, path, endpoint)
+    def add_direct(self, service: str, path: str, endpoint: ASGIApp, method: str = "POST") -> None:
+        """Serve `method path` by `endpoint`; one `{name}` may stand before the last part of the path."""
+        route = DirectRoute(service, method, path, endpoint)
         front, braced, rest = path.partition("/{")
         if not braced:
-            self._exact[path] = route
+            self._exact[method, path] = route
             return
         name, _, verb = rest.partition("}/")
-        self._verbs[front, verb] = (name, route)
+        self._verbs[method, front, verb] = (name, route)
 
     def _find(self, scope: Scope) -> DirectRoute | None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http":
             return None
+        method: str = scope["method"]
         path: str = scope["path"]
-        found = self._exact.get(path)
+        found = self._exact.get((method, path))
         if found is not None:
             return found
         rest, _, verb = path.rpartition("/")
         front, _, value = rest.rpartition("/")
-        named = self._verbs.get((front, verb))
+        named = self._verbs.get((method, front, verb))
         if named is None:
             return None
         scope["path_params"] = {named[0]: value}

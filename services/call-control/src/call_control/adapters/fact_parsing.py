@@ -24,9 +24,11 @@ from call_control.domain.facts import (
     CarrierServer,
     ClientFacts,
     Ddi,
+    DdiProvider,
     DeviceFacts,
     EdgeFacts,
     Network,
+    ProviderAddress,
     Route,
     ServiceNumber,
 )
@@ -91,6 +93,7 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         devices={device.name: device for device in devices},
         ddis={ddi.number: ddi for ddi in ddis},
         ddis_by_id={ddi.id: ddi for ddi in ddis},
+        devices_by_id={device.id: device for device in devices},
         profiles=tuple(profile_facts(profile_id, each) for profile_id, each in of_kind(rows, "profile")),
         terms=terms_of(
             row.get("billing_method", "postpaid"),
@@ -111,7 +114,7 @@ def _networks(rows: Iterable[Row]) -> Iterable[Network]:
         try:
             yield ip_network(row["network"], strict=False)
         except ValueError:
-            log.warning("authorized source that is no network", source=str(row)[:200])
+            log.warning("left out what is no network", row=str(row)[:200])
 
 
 def device_facts(device_id: str, row: Row) -> DeviceFacts:
@@ -127,6 +130,10 @@ def device_facts(device_id: str, row: Row) -> DeviceFacts:
         language=row.get("language"),
         transformation_set_id=row.get("transformation_set_id"),
         max_calls=row.get("max_calls", 1),
+        transport=row.get("transport") or "udp",
+        codecs=tuple(row.get("codecs") or ("alaw",)),
+        ddi_in=row.get("ddi_in", False),
+        multi_contact=row.get("multi_contact", True),
         t38=row.get("t38_passthrough", False),
         srtp=row.get("rtp_encryption", False),
         from_domain=row.get("from_domain"),
@@ -142,7 +149,32 @@ def ddi_facts(ddi_id: str, row: Row) -> Ddi:
         state=row.get("state", "active"),
         record=row.get("record") or "none",
         language=row.get("language"),
+        target=row.get("target") or "none",
+        device_id=row.get("device_id"),
+        display_name=row.get("display_name"),
+        provider_id=row.get("ddi_provider_id"),
     )
+
+
+def provider_facts(provider_id: str, row: Row) -> DdiProvider:
+    """A DDI provider."""
+    return DdiProvider(
+        id=provider_id,
+        name=row["name"],
+        enabled=row.get("enabled", True),
+        transformation_set_id=row.get("transformation_set_id"),
+    )
+
+
+def provider_addresses(rows: Rows) -> list[ProviderAddress]:
+    """All addresses that calls may come in from; one that can't be read is left out."""
+    found = []
+    for row in rows.values():
+        for network in _networks([row]):
+            found.append(
+                ProviderAddress(row["brand_id"], row["ddi_provider_id"], network, row.get("trusted", False))
+            )
+    return found
 
 
 def profile_facts(profile_id: str, row: Row) -> Profile:
@@ -172,6 +204,10 @@ def brand_facts(
         currency=row.get("currency") or "EUR",
         country=row.get("country") or "",
         max_call_s=row.get("max_call_s"),
+        emergency_caller=row.get("emergency_caller"),
+        providers={
+            provider_id: provider_facts(provider_id, each) for provider_id, each in of_kind(rows, "provider")
+        },
         carriers=_carriers(rows, carrier_profiles, unseal),
         routes=routes,
         sets={**_sets(platform), **_sets(rows)},

@@ -22,10 +22,17 @@ from landline.rating.deck_file import Deck
 
 from call_control.adapters import read_model_keys as keys
 from call_control.adapters.deck_files import DeckFiles
-from call_control.adapters.fact_parsing import Unseal, brand_facts, client_facts, edge_facts
+from call_control.adapters.fact_parsing import (
+    Unseal,
+    brand_facts,
+    client_facts,
+    edge_facts,
+    provider_addresses,
+)
 from call_control.adapters.keys import keys_of
 from call_control.adapters.rate_facts import plan_of
 from call_control.adapters.read_model import read_fields
+from call_control.domain.address_book import AddressBook
 from call_control.domain.facts import BrandFacts, ClientFacts, EdgeFacts
 from call_control.domain.rates import RateBook
 
@@ -121,15 +128,21 @@ class Loading(Generic[K, V]):
 
 
 class Directory:
-    """What is global and small: brands by id and SIP domain, edges by key prefix."""
+    """What is global and small: brands by id and SIP domain, edges by key prefix, whose address is whose."""
 
-    __slots__ = ("brands", "domains", "edges")
+    __slots__ = ("addresses", "brands", "domains", "edges")
 
-    def __init__(self, brands: dict[str, dict[str, Any]], edges: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        brands: dict[str, dict[str, Any]],
+        edges: dict[str, dict[str, Any]],
+        addresses: dict[str, dict[str, Any]],
+    ) -> None:
         self.brands = brands
         self.domains = {str(row["sip_domain"]).lower(): brand_id for brand_id, row in brands.items()}
         found = [edge_facts(edge_id, row) for edge_id, row in edges.items()]
         self.edges: dict[str, EdgeFacts] = {edge.key_prefix: edge for edge in found}
+        self.addresses = AddressBook(provider_addresses(addresses))
 
 
 class FactsCache:
@@ -144,6 +157,7 @@ class FactsCache:
         self._brands: Loading[str, BrandFacts | None] = Loading(self._load_brand, 100_000)
         self._clients: Loading[tuple[str, str], ClientFacts | None] = Loading(self._load_client, CLIENTS_KEPT)
         self._names: Loading[tuple[str, str], str | None] = Loading(self._load_name, NAMES_KEPT)
+        self._numbers: Loading[tuple[str, str], str | None] = Loading(self._load_number, NAMES_KEPT)
         self._tail = Tail(batch.redis, INVALIDATE, self._on_entry, self._on_gap)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -190,6 +204,10 @@ class FactsCache:
         """The client whose device has this name in the brand, or None (believed for a second only)."""
         return await self._names.get((brand_id, name))
 
+    async def owner_of_number(self, brand_id: str, number: str) -> str | None:
+        """The client that has a DDI of the brand, `pool`, or None; the last two are believed for a second."""
+        return await self._numbers.get((brand_id, number))
+
     async def find_client(self, client_id: str) -> ClientFacts | None:
         """A client by its id alone: looked for in every partition in use. Not for the hot path."""
         brands = (await self.directory()).brands
@@ -217,10 +235,16 @@ class FactsCache:
         """A name led to a client that has no such device: it may have moved."""
         self._names.forget((brand_id, name))
 
+    def forget_number(self, brand_id: str, number: str) -> None:
+        """A number led to a client that does not have it: it may have moved."""
+        self._numbers.forget((brand_id, number))
+
     async def _load_directory(self, _key: str) -> Directory:
         brands = self._batch.execute("HGETALL", keys.BRANDS)
         edges = self._batch.execute("HGETALL", keys.EDGES)
-        return Directory(read_fields(await brands), read_fields(await edges))
+        addresses = self._batch.execute("HGETALL", keys.PROVIDER_ADDRESSES)
+        found = [read_fields(await rows) for rows in (brands, edges, addresses)]
+        return Directory(*found)
 
     async def _load_brand(self, brand_id: str) -> BrandFacts | None:
         directory = await self.directory()
@@ -244,13 +268,25 @@ class FactsCache:
         return client_facts(client_id, brand_id, read_fields(raw))
 
     async def _load_name(self, key: tuple[str, str]) -> str | None:
+        return await self._load_indexed(key, keys.device_names, self._names)
+
+    async def _load_number(self, key: tuple[str, str]) -> str | None:
+        return await self._load_indexed(key, keys.ddi_numbers, self._numbers)
+
+    async def _load_indexed(
+        self,
+        key: tuple[str, str],
+        index: Callable[[int, str], str],
+        kept: Loading[tuple[str, str], str | None],
+    ) -> str | None:
+        """Whose a name or number is. What nobody has may be given to somebody, and nothing tells of that."""
         brand_id, name = key
         row = (await self.directory()).brands.get(brand_id)
         if row is None:
             return None
-        raw = await self._batch.execute("HGET", keys.device_names(row["partition"], brand_id), name)
-        if raw is None:
-            asyncio.get_running_loop().call_later(UNKNOWN_NAME_S, self._names.forget, key)
+        raw = await self._batch.execute("HGET", index(row["partition"], brand_id), name)
+        if raw is None or raw == keys.POOL.encode():
+            asyncio.get_running_loop().call_later(UNKNOWN_NAME_S, kept.forget, key)
         return None if raw is None else raw.decode()
 
     async def _load_rates(self, _key: str) -> RateBook:
@@ -268,7 +304,7 @@ class FactsCache:
         return RateBook({plan_id: plan_of(plan_id, row) for plan_id, row in found.items()}, opened)
 
     def _on_gap(self) -> None:
-        for cache in (self._whole, self._rates, self._brands, self._clients, self._names):
+        for cache in (self._whole, self._rates, self._brands, self._clients, self._names, self._numbers):
             cache.forget_all()
 
     def _on_entry(self, entry: Entry) -> None:

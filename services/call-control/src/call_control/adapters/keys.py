@@ -1,7 +1,8 @@
 """Names of call-control's Redis keys. All that one admission touches shares the slot of `{p<k>}`.
 
 Owners and lifetimes (the leak check of the tests knows them): call and attempt live 24 h after the end;
-day until 72 h after its day; settled 7 days; rejected 48 h; client, brand, unposted, live, due, edge and
+day until 72 h after its day; settled 7 days; rejected 48 h;
+contacts until the last one expires; client, brand, unposted, live, due, edge and
 the stream belong to their entity and stay.
 """
 
@@ -40,6 +41,9 @@ class Keys:
     def attempt(self, edge_id: str | None, attempt_id: str) -> str:
         return f"{self._tag}attempt:{edge_id or '-'}:{attempt_id}"
 
+    def contacts(self, device_id: str) -> str:
+        return f"{self._tag}contacts:{device_id}"
+
     def edge(self, edge_id: str | None) -> str:
         return f"{self._tag}edge:{edge_id or '-'}"
 
@@ -63,3 +67,13 @@ def keys_of(partition: int) -> Keys:
 def edge_state(edge_id: str) -> str:
     """Global hash: instance_id, boot_id, seen_ms and the state of the list being received."""
     return f"landline:edge:{edge_id}"
+
+
+def auth_failures(source_ip: str) -> str:
+    """Global hash: user@domain -> failures, of one source address."""
+    return f"landline:auth-failures:{source_ip}"
+
+
+def banned(source_ip: str) -> str:
+    """Global string: until when (Unix ms) an address is banned; it ends by itself."""
+    return f"landline:banned:{source_ip}"

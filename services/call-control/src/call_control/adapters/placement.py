@@ -31,14 +31,22 @@ class Invalidation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One hash field. `owner`: who has it, for what can move; `device_of`: the client whose device it is."""
+    """One hash field. `owner`: who has it, for what can move. `name_field`: of its row, by which the brand's
+    index `names` finds `holder`; empty for what has no name there."""
 
     key: str
     field: str
     changes: Invalidation
     data: dict[str, Any] | None
     owner: str = ""
-    device_of: str = ""
+    names: str = ""
+    name_field: str = ""
+    holder: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the index finds it by; empty for a deleted row."""
+        return str((self.data or {}).get(self.name_field, "")) if self.name_field else ""
 
 
 class BrandUnknown(LookupError):
@@ -48,10 +56,12 @@ class BrandUnknown(LookupError):
 _GLOBAL = {
     "brand": (keys.BRANDS, "brands"),
     "edge": (keys.EDGES, "edges"),
+    "ddi_provider_address": (keys.PROVIDER_ADDRESSES, "edges"),
     "plan": (keys.PLANS, "rates"),
     "deck": (keys.DECKS, "rates"),
 }
 _OF_BRAND = {
+    "ddi_provider": "provider",
     "carrier": "carrier",
     "carrier_server": "server",
     "route": "route",
@@ -98,16 +108,17 @@ def _in_brand(change: Change, partition: int, field: str, data: dict[str, Any] |
 def _of_client(change: Change, partition: int, brand_id: str) -> list[Place]:
     client_id = change.entity_id if change.entity == "client" else change.client_id
     field = "client" if change.entity == "client" else f"{_OF_CLIENT[change.entity]}:{change.entity_id}"
-    owner = (client_id or keys.POOL) if change.entity == "ddi" else ""
-    if client_id is None:
-        key = keys.pool(partition, brand_id)
-        return [Place(key, field, Invalidation("client", keys.POOL, brand_id), change.data, owner)]
-    key = keys.client(partition, client_id)
-    changes = Invalidation("client", client_id, brand_id)
-    if change.entity != "device":
-        return [Place(key, field, changes, change.data, owner)]
+    changes = Invalidation("client", client_id or keys.POOL, brand_id)
+    key = keys.client(partition, client_id) if client_id else keys.pool(partition, brand_id)
+    if change.entity == "ddi":
+        owner, numbers = client_id or keys.POOL, keys.ddi_numbers(partition, brand_id)
+        return [Place(key, field, changes, change.data, owner, numbers, "number", owner)]
+    if client_id is None or change.entity != "device":
+        return [Place(key, field, changes, change.data)]
+    names = keys.device_names(partition, brand_id)
     direct = _in_brand(change, partition, f"direct:{change.entity_id}", _direct(change.data, client_id))
-    return [Place(key, field, changes, change.data, device_of=client_id), direct]
+    device = Place(key, field, changes, change.data, "", names, "name", client_id)
+    return [device, direct]
 
 
 def _direct(data: dict[str, Any] | None, client_id: str) -> dict[str, Any] | None:

@@ -84,7 +84,15 @@ class ReadModel:
     async def sweep(self, now_ms: int) -> int:
         """Forget tombstones whose time has come; returns how many."""
         swept = 0
-        models = [keys.BRANDS, keys.EDGES, keys.PLANS, keys.DECKS, keys.CARRIER_PROFILES, keys.PLATFORM]
+        models = [
+            keys.BRANDS,
+            keys.EDGES,
+            keys.PROVIDER_ADDRESSES,
+            keys.PLANS,
+            keys.DECKS,
+            keys.CARRIER_PROFILES,
+            keys.PLATFORM,
+        ]
         for slot in [*models, *(f"{{p{k}}}:x" for k in sorted(set(self._partitions.values())))]:
             zset = keys.tombstones(slot)
             for raw in await self._batch.execute("ZRANGEBYSCORE", zset, 0, now_ms, "LIMIT", 0, 1000):
@@ -124,16 +132,14 @@ class ReadModel:
         """Run the script; a thing that moved meanwhile is looked up again."""
         while True:
             expected, former = await self._former(change, place)
-            names = place.key if not place.device_of else self._names(change)
             data = "" if place.data is None else msgspec.json.encode(place.data).decode()
             owners = self._owners(change) if place.owner else keys.unused(place.key)
             reply = await _apply.run(
                 self._batch,
-                [place.key, former, owners, names, keys.tombstones(place.key)],
+                [place.key, former, owners, place.names or place.key, keys.tombstones(place.key)],
                 [
                     place.field, change.version, change.position, source, data, place.owner, expected,
-                    str((place.data or {}).get("name", "")) if place.device_of else "", place.device_of,
-                    now_ms + TOMBSTONE_MS,
+                    place.name, place.holder, now_ms + TOMBSTONE_MS, place.name_field,
                 ],
             )  # fmt: skip
             if reply[0] != b"MOVED":
@@ -156,9 +162,6 @@ class ReadModel:
 
     def _owners(self, change: Change) -> str:
         return keys.owners(self._partitions[change.brand_id or ""], change.brand_id or "")
-
-    def _names(self, change: Change) -> str:
-        return keys.device_names(self._partitions[change.brand_id or ""], change.brand_id or "")
 
 
 def read_fields(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 BRANDS = "landline:cfg:brands"
 EDGES = "landline:cfg:edges"
+PROVIDER_ADDRESSES = "landline:cfg:provider-addresses"
 PLANS = "landline:cfg:plans"
 DECKS = "landline:cfg:decks"
 CARRIER_PROFILES = "landline:cfg:carrier-profiles"
@@ -35,6 +36,11 @@ def pool(partition: int, brand_id: str) -> str:
 def device_names(partition: int, brand_id: str) -> str:
     """Hash: device name -> client id."""
     return f"{{p{partition}}}:landline:cfg:device-names:{brand_id}"
+
+
+def ddi_numbers(partition: int, brand_id: str) -> str:
+    """Hash: number -> client id, or `pool`."""
+    return f"{{p{partition}}}:landline:cfg:ddi-numbers:{brand_id}"
 
 
 def owners(partition: int, brand_id: str) -> str:

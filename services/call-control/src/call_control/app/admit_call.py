@@ -12,12 +12,12 @@ from landline.kernel.clock import Clock
 from landline.kernel.ids import CallId
 from landline.kernel.money import decimal_string
 
-from call_control.app.answers import CHALLENGE, allow_answer, completed, deny_answer
+from call_control.app.answers import CHALLENGE, allow_answer, completed, deny_answer, inbound_answer
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
 from call_control.domain.admission.request import CallRequest
-from call_control.domain.denials import Denial, deny
+from call_control.domain.denials import BUSY, REASONS, Denial, deny
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
 from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
@@ -103,7 +103,7 @@ class AdmitCall:
             return Answer(completed(new.answer, ticket, _bound_s(case, reply.payable_micros)), "allow")
         if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
             return self._repeated(reply.call, reply.denial)
-        return await self._reject(case, denial_of(reply, new.hold_micros), edge_id)
+        return await self._reject(case, denial_of(reply, new.hold_micros, case.facts.inbound), edge_id)
 
     def _repeated(self, call: LiveCall | None, denial: bytes | None) -> Answer:
         """What the first asking was answered."""
@@ -119,7 +119,7 @@ class AdmitCall:
 
     def _new_call(self, case: Case, edge_id: str) -> NewCall:
         facts = call_facts(case, edge_id)
-        answer = allow_answer(case, facts.call_id)
+        answer = (inbound_answer if case.facts.inbound else allow_answer)(case, facts.call_id)
         hold = case.hold
         return NewCall(
             facts=facts,
@@ -161,7 +161,7 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         call_id=str(CallId.new(case.brand.partition, case.now_ms)),
         brand_id=case.brand.id,
         client_id=client.id,
-        direction="outbound",
+        direction="inbound" if case.facts.inbound else "outbound",
         caller=case.shown,
         callee=case.callee,
         billing_method=client.billing_method,
@@ -181,13 +181,13 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
     )
 
 
-def denial_of(reply: AdmitReply, hold_micros: int) -> Denial:
+def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Denial:
     """What the script's refusal means (domain.md section 4.11), with its figures."""
-    money = decimal_string
+    money, full = decimal_string, BUSY if inbound else REASONS["max_calls_reached"]
     if reply.status is Status.MAX_CALLS_BRAND:
-        return deny("max_calls_reached", f"brand limit {reply.limit}, active {reply.active}")
+        return Denial(full, f"brand limit {reply.limit}, active {reply.active}")
     if reply.status is Status.MAX_CALLS_CLIENT:
-        return deny("max_calls_reached", f"client limit {reply.limit}, active {reply.active}")
+        return Denial(full, f"client limit {reply.limit}, active {reply.active}")
     if reply.status is Status.DAILY_LIMIT:
         spent, held = money(reply.spend_micros), money(reply.held_micros)
         return deny("daily_limit_reached", f"limit {money(reply.limit)}, spent {spent}, held {held}")
@@ -204,7 +204,7 @@ def rejected_event(case: Case, denial: Denial) -> bytes:
         sip_code=denial.reason.sip_code,
         detail=denial.detail,
         at_ms=case.now_ms,
-        direction=request.direction or "outbound",
+        direction="inbound" if facts.inbound else "outbound",
         source_ip=request.source_ip,
         device_id=facts.device.id if facts.device is not None else None,
         caller=getattr(case, "shown", None) or getattr(case, "caller", None),

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from call_control.domain.admission.case import Case, Leg
+from call_control.domain.admission.case import Case, Leg, Target
 from call_control.domain.denials import Denial
 
 MAX_ANSWER_BYTES: Final = 6_000
@@ -34,6 +34,26 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     application_server: str
     language: str
     routes: tuple[Leg, ...]
+
+
+class AllowInbound(msgspec.Struct, frozen=True, kw_only=True):
+    """An allow of a call from outside, without `ticket` and `max_duration_s`."""
+
+    decision: str = "allow"
+    direction: str = "inbound"
+    call_id: str
+    client_id: str
+    brand_id: str
+    device_id: str
+    ddi_id: str
+    caller: str
+    callee: str
+    withhold: bool
+    record: bool
+    media_relay_set: str
+    application_server: str
+    language: str
+    targets: tuple[Target, ...]
 
 
 class Deny(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +99,28 @@ def allow_answer(case: Case, call_id: str) -> bytes:
         if len(raw) < MAX_ANSWER_BYTES - _COMPLETION_BYTES or len(routes) == 1:
             return raw
         routes = routes[:-1]
+
+
+def inbound_answer(case: Case, call_id: str) -> bytes:
+    """The answer to a call from outside as it is kept. A caller who withholds stays unknown to the device."""
+    assert case.ddi is not None
+    return _encode(
+        AllowInbound(
+            call_id=call_id,
+            client_id=case.client.id,
+            brand_id=case.brand.id,
+            device_id=case.device.id,
+            ddi_id=case.ddi.id,
+            caller=case.targets[0].caller if case.withhold else case.shown,
+            callee=case.callee,
+            withhold=case.withhold,
+            record=case.ddi.record in ("inbound", "all"),
+            media_relay_set=case.client.media_relay_set,
+            application_server=case.client.application_server,
+            language=case.ddi.language or case.device.language or case.client.language,
+            targets=case.targets,
+        )
+    )
 
 
 def completed(kept: bytes, ticket: str, max_duration_s: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from call_control.app.gather_arrival import GatherArrival
 from call_control.domain.admission.identity import anonymous_from, domain_of
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.facts import BrandFacts, ClientFacts, CountryOf, DeviceFacts, Facts
@@ -34,8 +35,11 @@ NOBODY = Caller(None, None)
 class GatherFacts:
     """All facts of one request. With a warm cache nothing is awaited for real."""
 
-    def __init__(self, source: FactsSource, country_of: CountryOf, lease_s: int) -> None:
+    def __init__(
+        self, source: FactsSource, arrivals: GatherArrival, country_of: CountryOf, lease_s: int
+    ) -> None:
         self._source = source
+        self._arrivals = arrivals
         self._country_of = country_of
         self._lease_s = lease_s
 
@@ -45,7 +49,12 @@ class GatherFacts:
         A chain of awaits that never wait costs as much as half the decision.
         """
         user, domain = request.auth_user, domain_of(request)
-        if not user or domain is None or (request.from_user != user and not anonymous_from(request)):
+        if (
+            not user
+            or domain is None
+            or request.direction == "inbound"
+            or (request.from_user != user and not anonymous_from(request))
+        ):
             return None
         found = self._source.known_caller(domain, user)
         if found is None:
@@ -58,6 +67,8 @@ class GatherFacts:
 
     async def __call__(self, request: CallRequest) -> Facts:
         """Raises redis errors when something must be read and can't be."""
+        if await self._from_outside(request):
+            return await self._inbound(request)
         domain = domain_of(request)
         brand = await self._source.brand_of_domain(domain) if domain else None
         caller = NOBODY if brand is None else await self._caller(request, brand)
@@ -70,6 +81,32 @@ class GatherFacts:
             rates=await self._source.rates(),
             country_of=self._country_of,
             lease_s=self._lease_s,
+        )
+
+    async def device(self, domain: str, name: str) -> tuple[BrandFacts | None, Caller]:
+        """The brand of a SIP domain (lower case) and its device of that name. Raises redis errors."""
+        brand = await self._source.brand_of_domain(domain)
+        return brand, NOBODY if brand is None else await self._named(brand, name)
+
+    async def _from_outside(self, request: CallRequest) -> bool:
+        """As the edge says; else a call without digest from a provider's address comes in."""
+        if request.direction is not None:
+            return request.direction == "inbound"
+        return not request.auth_user and await self._arrivals.is_providers(request.source_ip)
+
+    async def _inbound(self, request: CallRequest) -> Facts:
+        found = await self._arrivals(request)
+        return Facts(
+            domain=None,
+            brand=found.brand,
+            client=found.client,
+            device=found.device,
+            from_names_other=False,
+            rates=await self._source.rates(),
+            country_of=self._country_of,
+            lease_s=self._lease_s,
+            inbound=True,
+            arrival=found.arrival,
         )
 
     async def _caller(self, request: CallRequest, brand: BrandFacts) -> Caller:

@@ -58,7 +58,24 @@ _TABLE = (
            "Rates can't be read at the moment, and nothing goes out unpriced. Try again.", 5),
     Reason("unknown_provider", 403, "Unknown provider",
            "An inbound call came from an address that belongs to no DDI provider. Add the address to one."),
+    Reason("unknown_number", 404, "Unknown number",
+           "The called number is no active DDI of the provider's brand that takes calls. "
+           "Create or activate it."),
+    Reason("unassigned_number", 404, "Unassigned number",
+           "The called DDI lies in the brand's pool. Give it to a client."),
+    Reason("no_destination", 404, "No destination",
+           "The called DDI has no target. Let it lead to a device."),
+    Reason("not_registered", 480, "Not registered",
+           "The called device is not registered at the moment. Check its connection and its password."),
 )  # fmt: skip
+
+BUSY = Reason(
+    "max_calls_reached",
+    486,
+    "Busy Here",
+    "All simultaneous calls of the called client are in use. Raise max_calls, or wait until one ends.",
+)
+"""`max_calls_reached` as a caller from outside is told."""
 
 REASONS = {reason.code: reason for reason in _TABLE}
 

@@ -45,6 +45,10 @@ class Ddi:
     state: str = "active"
     record: str = "none"
     language: str | None = None
+    target: str = "none"
+    device_id: str | None = None
+    display_name: str | None = None
+    provider_id: str | None = None
 
     @property
     def active(self) -> bool:
@@ -65,6 +69,10 @@ class DeviceFacts:
     language: str | None = None
     transformation_set_id: str | None = None
     max_calls: int = 1
+    transport: str = "udp"
+    codecs: tuple[str, ...] = ("alaw",)
+    ddi_in: bool = False
+    multi_contact: bool = True
     t38: bool = False
     srtp: bool = False
     from_domain: str | None = None
@@ -97,9 +105,30 @@ class ClientFacts:
     devices: Mapping[str, DeviceFacts] = field(default_factory=dict)
     ddis: Mapping[str, Ddi] = field(default_factory=dict)
     ddis_by_id: Mapping[str, Ddi] = field(default_factory=dict)
+    devices_by_id: Mapping[str, DeviceFacts] = field(default_factory=dict)
     profiles: tuple[Profile, ...] = ()
     terms: Terms = field(default_factory=Terms)
     """The money terms its calls are admitted on; `admission.money.terms_of` makes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class DdiProvider:
+    """Brings calls in."""
+
+    id: str
+    name: str
+    enabled: bool = True
+    transformation_set_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAddress:
+    """Where a DDI provider's calls come from. `trusted`: its asserted identities are believed."""
+
+    brand_id: str
+    provider_id: str
+    network: Network
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +207,8 @@ class BrandFacts:
     currency: str = "EUR"
     country: str = ""
     max_call_s: int | None = None
+    emergency_caller: str | None = None
+    providers: Mapping[str, DdiProvider] = field(default_factory=dict)
     carriers: Mapping[str, Carrier] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     sets: Mapping[str, TransformationSet] = field(default_factory=dict)
@@ -197,6 +228,37 @@ class BrandFacts:
     """Both filled by the rules, and both die with these facts, so a change can never leave them stale."""
 
 
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a registered device is reached (RFC 3261 section 10, RFC 3327): `received` is the address its
+    REGISTER came from, `edge` the edge that holds the flow."""
+
+    uri: str
+    received: str | None = None
+    path: str | None = None
+    edge: str | None = None
+    expires_at_ms: int = 0
+
+
+class KeptContact(Contact, frozen=True, kw_only=True):
+    """A contact, and what is only shown to people."""
+
+    registered_at_ms: int = 0
+    source_ip: str | None = None
+    user_agent: str | None = None
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A call from outside, as far as it could be recognised: by its source address, then by its number."""
+
+    provider: DdiProvider
+    trusted: bool
+    number: str
+    owner: str | None
+    """The client that has the number, `pool`, or None: the brand does not have it."""
+    ddi: Ddi | None
+    contacts: tuple[Contact, ...] = ()
+
+
 class Facts(msgspec.Struct, frozen=True):
     """All that one decision may look at. Whatever was not found is None: identity says what that means."""
 
@@ -210,3 +272,6 @@ class Facts(msgspec.Struct, frozen=True):
     rates: RateBook
     country_of: CountryOf
     lease_s: int = 60
+    inbound: bool = False
+    arrival: Arrival | None = None
+    """Of an inbound call; None when its source address is no provider's."""

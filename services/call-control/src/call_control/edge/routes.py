@@ -9,11 +9,19 @@ import msgspec
 from fastapi import FastAPI
 from landline.chassis.direct import DirectApp
 
-from call_control.app.answers import Allow, Deny
+from call_control.app.answers import Allow, AllowInbound, Deny
+from call_control.app.edge_files import Fallback, Peers
 from call_control.domain.admission.request import CallRequest
 from call_control.edge.calls import Answered, Ended, Ringing
 from call_control.edge.endpoint import Endpoint
 from call_control.edge.lists import Heartbeat, HeartbeatAnswer, Resync, ResyncAnswer
+from call_control.edge.registering import (
+    AuthFailure,
+    AuthFailureAnswer,
+    CredentialsAnswer,
+    Registering,
+    RegistrationAnswer,
+)
 
 BASE = "/api/call-control/v1"
 _REF = "#/components/schemas/{name}"
@@ -21,6 +29,13 @@ _REF = "#/components/schemas/{name}"
 
 class AllowAnswer(Allow, frozen=True, kw_only=True):
     """An allow as it goes out."""
+
+    ticket: str
+    max_duration_s: int
+
+
+class AllowInboundAnswer(AllowInbound, frozen=True, kw_only=True):
+    """An allow of a call from outside as it goes out."""
 
     ticket: str
     max_duration_s: int
@@ -43,17 +58,32 @@ class EdgeRoutes:
     ended: Endpoint
     heartbeat: Endpoint
     resync: Endpoint
+    credentials: Endpoint
+    registrations: Endpoint
+    auth_failures: Endpoint
+    peers: Endpoint
+    fallback: Endpoint
 
 
+_ALLOWED = (AllowAnswer, AllowInboundAnswer, Deny, ChallengeAnswer)
 _ADDRESSES: tuple[tuple[str, str, str, type | None, tuple[type, ...]], ...] = (
-    ("calls", "/calls", "Admit a call", CallRequest, (AllowAnswer, Deny, ChallengeAnswer)),
+    ("calls", "/calls", "Admit a call", CallRequest, _ALLOWED),
     ("ringing", "/calls/{call_id}/ringing", "The called side rings", Ringing, ()),
     ("answered", "/calls/{call_id}/answered", "Conversation begins", Answered, ()),
     ("ended", "/calls/{call_id}/ended", "The call is over", Ended, ()),
     ("heartbeat", "/edges/heartbeat", "A page of an edge's live calls", Heartbeat, (HeartbeatAnswer,)),
     ("resync", "/edges/resync", "Tickets of calls we do not know", Resync, (ResyncAnswer,)),
+    ("registrations", "/registrations", "A device registers", Registering, (RegistrationAnswer,)),
+    ("auth_failures", "/auth-failures", "A wrong password", AuthFailure, (AuthFailureAnswer,)),
+    ("credentials", "/credentials", "Digest credentials of a device", None, (CredentialsAnswer,)),
+    ("peers", "/edges/peers", "Whose calls need no digest", None, (Peers,)),
+    ("fallback", "/edges/fallback", "Emergency calls while we are away", None, (Fallback,)),
     ("noop", "/noop", "For the bench: what no admission can be faster than", None, ()),
 )
+
+
+_READ = {"credentials": ("user", "domain"), "peers": (), "fallback": ()}
+"""Those that are read (GET), with their parameters."""
 
 
 class Deferred(Endpoint):
@@ -77,7 +107,7 @@ def mount(app: DirectApp, *bodies: type) -> None:
     Needs `app.state.edge_routes`.
     """
     for name, path, *_ in _ADDRESSES:
-        app.add_direct("call-control", BASE + path, Deferred(app, name))
+        app.add_direct("call-control", BASE + path, Deferred(app, name), "GET" if name in _READ else "POST")
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -98,8 +128,12 @@ def _describe(schema: dict[str, Any], bodies: tuple[type, ...]) -> None:
     schema["components"].setdefault("securitySchemes", {}).update(
         edge_key={"type": "http", "scheme": "bearer"}, edge_basic={"type": "http", "scheme": "basic"}
     )
-    for _name, path, summary, asked, answers in _ADDRESSES:
-        schema["paths"].setdefault(BASE + path, {})["post"] = _operation(path, summary, asked, answers)
+    for name, path, summary, asked, answers in _ADDRESSES:
+        operation = _operation(path, summary, asked, answers)
+        if name in _READ:
+            operation["parameters"] = [_parameter(each, "query") for each in _READ[name]]
+        method = "get" if name in _READ else "post"
+        schema["paths"].setdefault(BASE + path, {})[method] = operation
 
 
 def _operation(path: str, summary: str, asked: type | None, answers: tuple[type, ...]) -> dict[str, Any]:
@@ -119,9 +153,12 @@ def _operation(path: str, summary: str, asked: type | None, answers: tuple[type,
     if asked is not None:
         operation["requestBody"] = {"required": True, **_content(asked)}
     if "{call_id}" in path:
-        where = {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string"}}
-        operation["parameters"] = [where]
+        operation["parameters"] = [_parameter("call_id", "path")]
     return operation
+
+
+def _parameter(name: str, where: str) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": True, "schema": {"type": "string"}}
 
 
 def _content(*kinds: type) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 -- KEYS  model       hash  where the entity lives now
 --       former      hash  where it lived until now; the same key when it did not move
 --       owners      hash  field -> where it lives and its version, of entities that can move
---       names       hash  device name -> client id, of the brand
+--       names       hash  of the brand: device name -> client id, or number -> client id or `pool`
 --       tombstones  zset  "<key>\n<field>" -> when a tombstone may be swept (ms)
 -- ARGV  field       text  `device:<id>`
 --       version     int   entity_version
@@ -12,9 +12,10 @@
 --       data        text  JSON of the row; empty: it was deleted
 --       owner       text  what `owners` keeps (the client's id or `pool`); empty: this entity never moves
 --       expected    text  the owner that the caller found, to choose `former`
---       name        text  the device's name for `names`; empty: none, or deleted
---       client_id   text  the device's client; empty: not a device
+--       name        text  what `names` finds it by; empty: nothing, or deleted
+--       holder      text  what `names` tells; empty: it has no name there
 --       sweep_ms    int   when its tombstone may be swept
+--       name_field  text  the field of the row that holds the name
 -- RETURNS {status}
 --   APPLIED   written
 --   STALE     the same or a newer version is there: nothing changed
@@ -29,8 +30,8 @@ local function newer_than(position, other)
 end
 
 local field, version, position, source, data = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local owner, expected, name, client_id = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local sweep_ms = tonumber(ARGV[10])
+local owner, expected, name, holder = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local sweep_ms, name_field = tonumber(ARGV[10]), ARGV[11]
 assert(version and sweep_ms and string.match(position, '^%d+%-%d+$'), 'bad arguments')
 
 local known_raw = owner ~= '' and redis.call('HGET', KEYS[3], field) or redis.call('HGET', KEYS[1], field)
@@ -47,9 +48,10 @@ end
 
 local old_raw = redis.call('HGET', KEYS[2], field)
 local old = old_raw and cjson.decode(old_raw) or nil
-local old_name = old and type(old.d) == 'table' and old.d.name or nil
-if client_id ~= '' and old_name and old_name ~= name and redis.call('HGET', KEYS[4], old_name) == client_id then
-  redis.call('HDEL', KEYS[4], old_name)
+local old_name = old and type(old.d) == 'table' and old.d[name_field] or nil
+if holder ~= '' and old_name and old_name ~= name then
+  local held_by = redis.call('HGET', KEYS[4], old_name)
+  if held_by and (held_by == holder or held_by == expected) then redis.call('HDEL', KEYS[4], old_name) end
 end
 if owner ~= '' then
   redis.call('HSET', KEYS[3], field, cjson.encode({ v = version, i = position, o = owner }))
@@ -65,7 +67,7 @@ if data == '' then
 else
   redis.call('HSET', KEYS[1], field, head .. data .. '}')
   if name ~= '' then
-    redis.call('HSET', KEYS[4], name, client_id)
+    redis.call('HSET', KEYS[4], name, holder)
   end
 end
 return { 'APPLIED' }

@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 from landline.chassis.problems import Conflict
 from landline.chassis.resources import ApiModel, Change, Resource, Rights, row_columns, update
-from landline.chassis.resources.field_types import Country, Currency, Language, Name, Timezone, unique_items
+from landline.chassis.resources.field_types import (
+    Country,
+    Currency,
+    E164Number,
+    Language,
+    Name,
+    Timezone,
+    unique_items,
+)
 from landline.contracts import streams
 from landline.kernel.ids import PARTITIONS
 from pydantic import AfterValidator, Field
@@ -34,6 +42,7 @@ TABLE = Table(
     Column("currency", Text, nullable=False),
     Column("invoice_data", JSONB, nullable=False),
     Column("recordings_quota_mb", Integer),
+    Column("emergency_caller", Text),
     Column("partition", SmallInteger, nullable=False),
 )
 
@@ -53,6 +62,9 @@ class BrandFields(ApiModel):
     currency: Currency = "EUR"
     invoice_data: InvoiceData = InvoiceData()
     recordings_quota_mb: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    emergency_caller: E164Number | None = Field(
+        None, description="shown on emergency calls while call-control is away, when nobody knows the home's"
+    )
     reset_credentials: bool = Field(
         False, description="with a new sip_domain: give all devices new passwords, shown once in the answer"
     )
@@ -130,7 +142,9 @@ BRANDS = Resource(
     brand_column="id",
     rights=Rights(platform="crud", brand="r", client="r"),
     write_only=frozenset({"reset_credentials"}),
-    hidden_from_client=frozenset({"invoice_data", "recordings_quota_mb", "partition", "max_calls"}),
+    hidden_from_client=frozenset(
+        {"emergency_caller", "invoice_data", "recordings_quota_mb", "partition", "max_calls"}
+    ),
     filters=("name", "sip_domain", "enabled", "country", "currency", "features"),
     sorts=("name", "sip_domain"),
     unique={"brands_name_key": "name", "brands_sip_domain_key": "sip_domain"},

@@ -39,6 +39,7 @@ TABLE = Table(
     Column("client_id", Uuid),
     Column("number", Text, nullable=False),
     Column("country", Text, nullable=False),
+    Column("ddi_provider_id", Uuid),
     Column("description", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("state", Text, nullable=False),
@@ -56,6 +57,7 @@ class DdiFields(ApiModel):
     number: E164Number
     country: Country | None = Field(None, description="default: the client's, else the brand's")
     client_id: UUID | None = None
+    ddi_provider_id: UUID | None = Field(None, description="who brings its calls in")
     description: Annotated[Description, Field(max_length=100)] = ""
     kind: Literal["inout", "out"] = Field("inout", description="out: presentation only, never called")
     state: Literal["porting_in", "active", "ported_out", "quarantine"] = "active"
@@ -121,11 +123,13 @@ DDIS = Resource(
     rights=Rights(platform="crud", brand="crud", client="ru"),
     client_edits=frozenset({"description", "target", "device_id", "record", "display_name", "language"}),
     create_only=frozenset({"number"}),
-    filters=("number", "country", "kind", "state", "target", "device_id", "record"),
+    hidden_from_client=frozenset({"ddi_provider_id"}),
+    filters=("number", "country", "ddi_provider_id", "kind", "state", "target", "device_id", "record"),
     sorts=("number",),
     references={
         "brand_id": Reference("brands", "brand"),
         "client_id": Reference("clients", "client"),
+        "ddi_provider_id": Reference("ddi_providers", "DDI provider"),
         "device_id": Reference("devices", "device of this client", same_client=True),
     },
     unique={"ddis_number_key": "number"},

@@ -9,6 +9,7 @@ from provisioning.api.authorized_sources import AUTHORIZED_SOURCES
 from provisioning.api.brands import BRANDS
 from provisioning.api.carriers import CARRIER_SERVERS, CARRIERS
 from provisioning.api.clients import CLIENTS
+from provisioning.api.ddi_providers import DDI_PROVIDER_ADDRESSES, DDI_PROVIDERS
 from provisioning.api.ddis import DDIS
 from provisioning.api.destination_patterns import DESTINATION_PATTERNS
 from provisioning.api.devices import DEVICES
@@ -25,6 +26,8 @@ REGISTRY = Registry(
         TRANSFORMATION_RULES,
         SPECIAL_NUMBERS,
         EMERGENCY_NUMBERS,
+        DDI_PROVIDERS,
+        DDI_PROVIDER_ADDRESSES,
         CLIENTS,
         DEVICES,
         DDIS,

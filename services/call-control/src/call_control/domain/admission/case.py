@@ -13,7 +13,7 @@ import msgspec
 from landline.numbering.transformations import TransformationSet
 
 from call_control.domain.admission.request import CallRequest
-from call_control.domain.facts import BrandFacts, ClientFacts, Ddi, DeviceFacts, Facts
+from call_control.domain.facts import Arrival, BrandFacts, ClientFacts, Contact, Ddi, DeviceFacts, Facts
 from call_control.domain.lease import FirstHold
 from call_control.domain.live_call import Terms
 from call_control.domain.rates import Priced
@@ -52,13 +52,29 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     srtp: bool
 
 
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a call from outside goes (contracts section 4, `targets`)."""
+
+    kind: str = "device"
+    aor: str
+    contacts: tuple[Contact, ...]
+    parallel: bool
+    ring_timeout_s: int
+    request_user: str | None
+    caller: str
+    caller_name: str | None
+    codecs: tuple[str, ...]
+    srtp: bool
+    t38: bool
+
+
 class Case:
     """One call being decided. Attributes by the step that sets them; see `pipeline.STEPS`."""
 
     __slots__ = (
-        "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client", "client_max_calls",
-        "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "pinned", "priced", "random",
-        "request", "shown", "shown_by", "source_by", "terms", "withhold",
+        "arrival", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
+        "client_max_calls", "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "pinned", "priced",
+        "random", "request", "shown", "shown_by", "source_by", "targets", "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -69,6 +85,8 @@ class Case:
     brand: BrandFacts
     client: ClientFacts
     device: DeviceFacts
+    # of a call from outside: its provider and number
+    arrival: Arrival
     # dialled string
     dialled: str
     call_class: CallClass
@@ -84,6 +102,8 @@ class Case:
     withhold: bool
     # routes
     legs: tuple[Leg, ...]
+    # target
+    targets: tuple[Target, ...]
     # rate
     priced: Priced | None
     pinned: str | None

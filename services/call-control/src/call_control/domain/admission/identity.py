@@ -40,8 +40,6 @@ def is_address(domain: str) -> bool:
 def judge(case: Case) -> Denial | Challenge | None:
     """Brand by domain, then the device by its digest or its address."""
     request, facts = case.request, case.facts
-    if request.direction == "inbound":
-        return deny("unknown_provider", f"{request.source_ip} is no address of a DDI provider")
     domain = facts.domain
     if domain is None or is_address(domain):
         return deny("domain_required", f"domain {domain or 'missing'}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from call_control.domain.admission import (
+    arrival,
     caps,
     dialled,
     identity,
@@ -53,6 +54,23 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+INBOUND_STEPS: tuple[Step, ...] = (
+    Step("provider", arrival.judge_provider, arrival.explain_provider),  # section 5: by its source address
+    Step("number", arrival.judge_number, arrival.explain_number),
+    Step("enabled", arrival.judge_enabled, arrival.explain_enabled),
+    Step("caller", arrival.judge_caller, arrival.explain_caller),
+    # call filters and spoofed callers: here
+    Step("target", arrival.judge_target, arrival.explain_target),
+    Step("caps", caps.judge, caps.explain),
+    Step("room", arrival.judge_room, arrival.explain_room),
+)
+
+
+def steps_of(case: Case) -> tuple[Step, ...]:
+    """The rules of the call's direction."""
+    return INBOUND_STEPS if case.facts.inbound else STEPS
+
+
 @dataclass(frozen=True, slots=True)
 class TraceLine:
     """What one step found: outcome is `continue`, `deny` or `challenge`."""
@@ -64,7 +82,7 @@ class TraceLine:
 
 def judge(case: Case) -> Refusal | None:
     """Run the steps over the case; the first refusal wins and names its step."""
-    for step in STEPS:
+    for step in steps_of(case):
         refusal = step.judge(case)
         if refusal is not None:
             return replace(refusal, step=step.name) if isinstance(refusal, Denial) else refusal
@@ -72,7 +90,7 @@ def judge(case: Case) -> Refusal | None:
 
 
 def decide(request: CallRequest, facts: Facts, now_ms: int, random: Random) -> Case | Refusal:
-    """The decision on an outbound call, but for counters: a candidate (the filled case) or a refusal."""
+    """The decision on a call, but for counters: a candidate (the filled case) or a refusal."""
     case = Case(request, facts, now_ms, random)
     return judge(case) or case
 
@@ -81,7 +99,7 @@ def trace(case: Case, refusal: Refusal | None = None) -> list[TraceLine]:
     """Every step's outcome in order, up to the one that refused; the script's denials come after all."""
     stopped_at = _stopped_at(refusal)
     lines = []
-    for step in STEPS:
+    for step in steps_of(case):
         if step.name == stopped_at:
             outcome = "challenge" if isinstance(refusal, Challenge) else "deny"
             lines.append(TraceLine(step.name, outcome, _reason_of(refusal)))
