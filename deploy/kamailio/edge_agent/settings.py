@@ -1,0 +1,122 @@
+"""What the edge is told by its environment; Kamailio gets it as settings.cfg."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class BadSettings(ValueError):
+    """A variable is missing or cannot be what it says; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One edge. Addresses are `host:port`; `listen` as Kamailio writes it (`udp:192.0.2.1:5060`)."""
+
+    name: str
+    key: str
+    call_control: str
+    state: Path
+    listen: tuple[str, ...]
+    advertise: str | None
+    rtpengine: str
+    kamailio_port: int
+    agent: str
+    control_allow: tuple[IPv4Network | IPv6Network, ...]
+    heartbeat_s: float
+    refresh_s: float
+    children: int
+    call_workers: int
+    flood_per_2s: int
+    first_reply_ms: int
+    keepalive_s: int
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Raises BadSettings."""
+        name = _required(env, "LANDLINE_EDGE_NAME")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+            raise BadSettings("LANDLINE_EDGE_NAME: the edge's name as provisioning has it (a-z, 0-9, -)")
+        url = _required(env, "LANDLINE_CALL_CONTROL_URL").rstrip("/")
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            raise BadSettings("LANDLINE_CALL_CONTROL_URL: such as http://127.0.0.1:8080")
+        return cls(
+            name=name,
+            key=_key(env),
+            call_control=f"{url}/api/call-control/v1",
+            state=Path(env.get("LANDLINE_EDGE_STATE", "/var/lib/landline-edge")),
+            listen=tuple(_required(env, "LANDLINE_EDGE_LISTEN").split(",")),
+            advertise=env.get("LANDLINE_EDGE_ADVERTISE") or None,
+            rtpengine=env.get("LANDLINE_EDGE_RTPENGINE", "127.0.0.1:22222"),
+            kamailio_port=_number(env, "LANDLINE_EDGE_KAMAILIO_PORT", 8090, 65_535),
+            agent=env.get("LANDLINE_EDGE_AGENT", "127.0.0.1:8091"),
+            control_allow=_networks(env.get("LANDLINE_EDGE_CONTROL_ALLOW", "127.0.0.0/8")),
+            heartbeat_s=_number(env, "LANDLINE_HEARTBEAT_S", 30, 300),
+            refresh_s=_number(env, "LANDLINE_EDGE_REFRESH_S", 60, 3600),
+            children=_number(env, "LANDLINE_EDGE_WORKERS", 4, 64),
+            call_workers=_number(env, "LANDLINE_EDGE_CALL_WORKERS", 8, 256),
+            flood_per_2s=_number(env, "LANDLINE_EDGE_FLOOD_PER_2S", 200, 1_000_000),
+            first_reply_ms=_number(env, "LANDLINE_EDGE_FIRST_REPLY_MS", 2000, 30_000),
+            keepalive_s=_number(env, "LANDLINE_EDGE_KEEPALIVE_S", 60, 3600),
+        )
+
+    def as_kamailio(self) -> str:
+        """settings.cfg: definitions that kamailio.cfg names, and where to listen."""
+        scheme, _, rest = self.call_control.partition("://")
+        defined = {
+            "LL_EDGE_NAME": self.name,
+            "LL_CALL_CONTROL": f"{scheme}://{self.name}:{self.key}@{rest}",
+            "LL_STATE_DIR": str(self.state),
+            "LL_RTPENGINE": self.rtpengine,
+            "LL_CONTROL_PORT": self.kamailio_port,
+            "LL_CHILDREN": self.children,
+            "LL_CALL_WORKERS": self.call_workers,
+            "LL_FLOOD_PER_2S": self.flood_per_2s,
+            "LL_FIRST_REPLY_MS": self.first_reply_ms,
+            "LL_KEEPALIVE_S": self.keepalive_s,
+        }
+        lines = ["# Written by the edge agent at each start; it holds the edge's key."]
+        lines += [f'#!substdef "|{name}|{value}|g"' for name, value in defined.items()]
+        advertise = f" advertise {self.advertise}" if self.advertise else ""
+        lines += [f"listen={each}{advertise}" for each in self.listen]
+        lines.append(f"listen=tcp:127.0.0.1:{self.kamailio_port}")
+        return "\n".join(lines) + "\n"
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise BadSettings(f"{name} is not set")
+    return value
+
+
+def _key(env: Mapping[str, str]) -> str:
+    """The edge's key, from a file where secrets are files."""
+    path = env.get("LANDLINE_EDGE_KEY_FILE")
+    try:
+        key = Path(path).read_text().strip() if path else _required(env, "LANDLINE_EDGE_KEY")
+    except OSError as error:
+        raise BadSettings(f"LANDLINE_EDGE_KEY_FILE: {error.strerror}") from None
+    if not re.fullmatch(r"[A-Za-z0-9_-]{20,200}", key):
+        raise BadSettings("LANDLINE_EDGE_KEY: not a key (POST edges shows it once)")
+    return key
+
+
+def _number(env: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = env.get(name, str(default))
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise BadSettings(f"{name}: a whole number from 1 to {most}")
+    return int(text)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(","))
+    except ValueError as error:
+        raise BadSettings(f"LANDLINE_EDGE_CONTROL_ALLOW: {error}") from None

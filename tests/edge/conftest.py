@@ -1,0 +1,85 @@
+"""One platform and one edge for all stories; each story has homes of its own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from tests.edge.dialog import Leg
+from tests.edge.processes import Edge
+from tests.edge.sip_peer import SipPeer
+from tests.edge.town import Town
+from tests.support.stack import running_stack
+from tests.support.world import CALL_CONTROL, PROVISIONING, Brand, Platform, until
+
+KNOBS = {
+    "LANDLINE_LEASE_S": "2",
+    "LANDLINE_HEARTBEAT_S": "1",
+    "LANDLINE_CLAIM_S": "1",
+    "LANDLINE_EDGE_SILENT_S": "6",
+}
+
+
+@pytest.fixture(scope="session")
+def town_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Started once: it takes some seconds."""
+    net = f"127.{random.randrange(2, 250)}.{random.randrange(1, 250)}"
+    with running_stack(tmp_path_factory.mktemp("town") / "run", env=KNOBS) as stack:
+        platform = Platform(stack)
+        name = "edge-real"
+        made = platform.api.post(f"{PROVISIONING}/edges", {"name": name})
+        edge = Edge(tmp_path_factory.mktemp("edge"), f"{net}.10", name, str(made["key"]), stack.url)
+        platform.api.patch(f"{PROVISIONING}/edges/{made['id']}", {"control_url": edge.control_url})
+        peers = [SipPeer(f"{net}.{n}", 5060) for n in (30, 31, 40)]
+        town = Town(platform, edge, platform.brand("Town", country="ES"), net, *peers)
+        try:
+            _lead_out(town.brand, [peer.ip for peer in peers[:2]])
+            _lead_in(town)
+            edge.start()
+            yield town
+        finally:
+            edge.stop()
+            for peer in peers:
+                peer.close()
+
+
+@pytest.fixture
+def town(town_of_all: Town) -> Iterator[Town]:
+    """Carriers answer at once, unless a story says otherwise; nothing is left after it."""
+    peers = (town_of_all.first, town_of_all.second, town_of_all.provider)
+    for peer in peers:
+        peer.when_called = Leg.answer
+        peer.seen.clear()
+        while not peer.legs.empty():
+            peer.legs.get()
+    yield town_of_all
+    town_of_all.forget_phones()
+
+
+def _lead_out(brand: Brand, hosts: list[str]) -> None:
+    """The brand's carrier has its servers here."""
+    query = {"carrier_id": brand.ids["carriers"], "sort": "created_at"}
+    servers = list(brand.api.items(f"{PROVISIONING}/carrier-servers", **query))
+    for server, host in zip(servers, hosts, strict=True):
+        brand.api.patch(f"{PROVISIONING}/carrier-servers/{server['id']}", {"host": host, "port": 5060})
+
+
+def _lead_in(town: Town) -> None:
+    """A DDI provider whose calls come from here; an emergency number."""
+    api, own = town.platform.api, {"brand_id": town.brand.id}
+    provider = api.post(f"{PROVISIONING}/ddi-providers", {**own, "name": "Telco"})
+    address = {"ddi_provider_id": provider["id"], "network": town.provider.ip, "trusted": True}
+    api.post(f"{PROVISIONING}/ddi-provider-addresses", address)
+    api.post(f"{PROVISIONING}/emergency-numbers", {**own, "number": "112", "country": "ES"})
+    route = {**own, "kind": "emergency", "mode": "static", "carrier_id": town.brand.ids["carriers"]}
+    api.post(f"{PROVISIONING}/routes", route)
+    edge = town.platform.edge()
+
+    def known() -> bool:
+        peers = edge.http.get(f"{CALL_CONTROL}/edges/peers").json()["peers"]
+        numbers = edge.http.get(f"{CALL_CONTROL}/edges/fallback").json()["emergency"]
+        return any(peer["kind"] == "provider" for peer in peers) and bool(numbers)
+
+    until(known, "call-control knows provider and emergency number")
