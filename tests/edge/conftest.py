@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.edge.dialog import Leg
+from tests.edge.phone import Phone
 from tests.edge.processes import Edge
 from tests.edge.sip_peer import SipPeer
 from tests.edge.town import Town
@@ -32,10 +33,13 @@ def town_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         made = platform.api.post(f"{PROVISIONING}/edges", {"name": name})
         edge = Edge(tmp_path_factory.mktemp("edge"), f"{net}.10", name, str(made["key"]), stack.url)
         platform.api.patch(f"{PROVISIONING}/edges/{made['id']}", {"control_url": edge.control_url})
-        peers = [SipPeer(f"{net}.{n}", 5060) for n in (30, 31, 40)]
-        town = Town(platform, edge, platform.brand("Town", country="ES"), net, *peers)
+        carriers = [SipPeer(f"{net}.{n}", 5060) for n in (30, 31)]
+        provider = Phone(f"{net}.40", edge.address, "34600123123", "telco.example", None, port=5060)
+        peers = [*carriers, provider]
+        brand = platform.brand("Town", features=["billing", "recordings"])
+        town = Town(platform, edge, brand, net, *carriers, provider)
         try:
-            _lead_out(town.brand, [peer.ip for peer in peers[:2]])
+            _lead_out(town.brand, [peer.ip for peer in carriers])
             _lead_in(town)
             edge.start()
             yield town

@@ -29,21 +29,27 @@ class Placed(Dialog):
         return self.peer.ask(request, self.phone.proxy)
 
     def dial(self, within_s: float = 20.0) -> Message:
-        """Answer a challenge, then the final reply. Give the call up with `cancel` from another thread."""
-        self.authenticate(within_s)
-        return self.invite.final(within_s)
+        """Answer challenges, then the final reply. A nonce that is stale is answered once more."""
+        reply = self.authenticate(within_s)
+        while reply.status < 200:
+            reply = self.invite.final(within_s)
+        if reply.status in (401, 407) and is_stale(reply):
+            self.invite = self._answered(reply)
+            reply = self.invite.final(within_s)
+        return reply
 
     def authenticate(self, within_s: float = 20.0) -> Message:
-        """Send credentials if they are asked for; the first reply to what was sent last."""
-        reply = self.invite.wait(lambda each: each.status >= 101, within_s)
-        if reply.status not in (401, 407) or self.phone.password is None:
-            return reply
-        name = "Proxy-Authorization" if reply.status == 407 else "Authorization"
-        challenge = reply.header("Proxy-Authenticate") or reply.header("WWW-Authenticate")
+        """Answer the first challenge, if there is one; the first reply that is more than 100 otherwise."""
+        reply = self.invite.wait(lambda each: each.status > 100, within_s)
+        if reply.status in (401, 407) and self.phone.password is not None:
+            self.invite = self._answered(reply)
+            reply = self.invite.wait(lambda each: True, within_s)
+        return reply
+
+    def _answered(self, challenged: Message) -> Transaction:
+        name = "Proxy-Authorization" if challenged.status == 407 else "Authorization"
         self.cseq += 1
-        answer = credentials(challenge, "INVITE", self.target, self.phone.auth_user, self.phone.password)
-        self.invite = self._invite((name, answer))
-        return self.invite.wait(lambda each: True, within_s)
+        return self._invite((name, self.phone.answer(challenged, "INVITE", self.target)))
 
     def confirm(self, reply: Message) -> None:
         """ACK of a 2xx, again for each repetition (RFC 3261 13.2.2.4)."""
@@ -65,6 +71,11 @@ class Placed(Dialog):
         return self.peer.ask(request, self.phone.proxy).final()
 
 
+def is_stale(reply: Message) -> bool:
+    """The password was not judged: only the nonce is too old, or used up (RFC 7616 3.3)."""
+    return "stale=true" in (reply.header("Proxy-Authenticate") + reply.header("WWW-Authenticate"))
+
+
 class Phone(SipPeer):
     """A SIP account of a device. `auth_user` differs from `user` only in stories about identity."""
 
@@ -82,18 +93,18 @@ class Phone(SipPeer):
         return f"<sip:{self.user}@{self.ip}:{self.port}>"
 
     def register(self, expires: int = 300, *more: tuple[str, str]) -> Message:
-        """The last reply: challenged once, then answered."""
-        reply = self._send_register(expires, *more).final()
-        if reply.status == 401 and self.password is not None:
-            reply = self._send_register(
-                expires, ("Authorization", self.answer(reply, "REGISTER")), *more
-            ).final()
+        """The last reply: challenged, then answered; once more when the nonce was stale."""
+        reply = self.send_register(expires, *more)
+        for again in (False, True):
+            if reply.status == 401 and self.password is not None and (not again or is_stale(reply)):
+                credentials = ("Authorization", self.answer(reply, "REGISTER", f"sip:{self.domain}"))
+                reply = self.send_register(expires, credentials, *more)
         return reply
 
-    def answer(self, challenged: Message, method: str, count: int = 1) -> str:
-        """Credentials for a 401 to a REGISTER."""
+    def answer(self, challenged: Message, method: str, uri: str, count: int = 1) -> str:
+        """Credentials for a challenge; `count` counts the uses of its nonce."""
         assert self.password is not None
-        challenge, uri = challenged.header("WWW-Authenticate"), f"sip:{self.domain}"
+        challenge = challenged.header("Proxy-Authenticate") or challenged.header("WWW-Authenticate")
         return credentials(challenge, method, uri, self.auth_user, self.password, count)
 
     def _send_register(self, expires: int, *more: tuple[str, str]) -> Transaction:

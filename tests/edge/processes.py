@@ -16,6 +16,7 @@ import psutil
 from tests.support.stack import free_port
 
 KAMAILIO = Path(__file__).parents[2] / "deploy" / "kamailio"
+MEDIA_TIMEOUT_S = 8
 INSTALL = "deploy/edge/install (apt-get install kamailio, rtpengine-daemon, sip-tester)"
 
 
@@ -49,6 +50,7 @@ class Edge:
             "LANDLINE_HEARTBEAT_S": "1",
             "LANDLINE_EDGE_REFRESH_S": "2",
             "LANDLINE_EDGE_FIRST_REPLY_MS": "1000",
+            "LANDLINE_EDGE_MEDIA_TIMEOUT_S": str(MEDIA_TIMEOUT_S),
             "PYTHONPATH": str(KAMAILIO),
             **(env or {}),
         }
@@ -67,8 +69,13 @@ class Edge:
         ng, cli = self._ports["ng"], self._ports["cli"]
         words = [program("rtpengine"), "--foreground", "--log-stderr", "--log-level=5", "--table=-1"]
         words += [f"--interface={self.ip}", f"--listen-ng=127.0.0.1:{ng}", f"--listen-cli=127.0.0.1:{cli}"]
-        words += ["--port-min=30000", "--port-max=39998", "--timeout=4", "--silent-timeout=3600"]
-        words += ["--delete-delay=1", "--num-threads=2", "--media-num-threads=1"]
+        words += [
+            "--port-min=30000",
+            "--port-max=39998",
+            f"--timeout={MEDIA_TIMEOUT_S}",
+            "--silent-timeout=3600",
+        ]
+        words += ["--silent-timeout=3600", "--delete-delay=1", "--num-threads=2", "--media-num-threads=1"]
         words += [f"--recording-dir={self.recordings}", "--recording-method=pcap", "--recording-format=eth"]
         words += [f"--b2b-url=http://127.0.0.1:{self._ports['agent']}/media-timeout", "--xmlrpc-format=2"]
         words += [f"--pidfile={self.folder / 'rtpengine.pid'}"]

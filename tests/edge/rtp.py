@@ -26,6 +26,10 @@ class Audio:
         self.remote: Address | None = None
         self.ssrc = self.port
 
+    def close(self) -> None:
+        """Silence."""
+        self._socket.close()
+
     def send(self, seconds: float) -> threading.Thread:
         """Speak for so long; the thread that does it."""
         speaking = threading.Thread(target=self._send, args=(seconds,), daemon=True)

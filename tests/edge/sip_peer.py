@@ -72,11 +72,12 @@ class SipPeer:
         self.socket.settimeout(0.1)
         self.ip, self.port = self.socket.getsockname()
         self.when_called: Callable[[Leg], None] = Leg.answer
+        self.quiet = False  # while True a new call is taken, but nothing is answered
         self.seen: list[Message] = []  # every request, repetitions left out
         self.legs: queue.Queue[Leg] = queue.Queue()
         self._transactions: dict[tuple[str, str], Transaction] = {}
         self._dialogs: dict[str, Dialog] = {}
-        self._answered: dict[tuple[str, str], Message] = {}
+        self._answered: dict[tuple[str, str], Message | None] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
@@ -86,6 +87,8 @@ class SipPeer:
         self._ended.set()
         self._thread.join()
         self.socket.close()
+        for dialog in self._dialogs.values():
+            dialog.audio.close()
 
     @property
     def contact(self) -> str:
@@ -176,9 +179,10 @@ class SipPeer:
         self.send(Message(f"ACK {invite.uri} SIP/2.0", headers), transaction.target)
 
     def _took_request(self, request: Message) -> None:
-        before = self._answered.get((request.branch, request.method))
-        if before is not None:
-            self.send(before, request.source)
+        if (request.branch, request.method) in self._answered:
+            before = self._answered[request.branch, request.method]
+            if before is not None:
+                self.send(before, request.source)
             return
         if request.method != "ACK":
             self.seen.append(request)
@@ -188,8 +192,11 @@ class SipPeer:
         elif request.method == "INVITE":
             leg = Leg(self, request)
             self.keep(leg)
-            self.reply(request, 100, "Trying")
-            self.when_called(leg)
+            if self.quiet:
+                self._answered[request.branch, "INVITE"] = None
+            else:
+                self.reply(request, 100, "Trying")
+                self.when_called(leg)
             self.legs.put(leg)
         elif request.method == "OPTIONS":
             self.reply(request, 200, "OK")

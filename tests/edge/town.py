@@ -30,7 +30,7 @@ class Town:
     net: str
     first: SipPeer
     second: SipPeer
-    provider: SipPeer
+    provider: Phone
     _hosts: itertools.count[int] = field(default_factory=lambda: itertools.count(100))
     _phones: list[SipPeer] = field(default_factory=list)
 

@@ -15,16 +15,14 @@ from starlette.routing import Route
 from edge_agent.commands import Commands
 from edge_agent.kamailio import CommandRefused, KamailioAway
 
-MEDIA_TIMEOUT_S = 60.0
 MOST_BYTES = 65_536
 log = logging.getLogger("edge_agent.door")
 
 
-def door(
-    commands: Commands, allow: tuple[IPv4Network | IPv6Network, ...], silent_s: float = MEDIA_TIMEOUT_S
-) -> Starlette:
+def door(commands: Commands, allow: tuple[IPv4Network | IPv6Network, ...], silent_s: float) -> Starlette:
     """`POST /` JSON-RPC: landline.hang_up [call_id, cause], landline.extend [call_id, max_duration_s],
-    landline.drop_credentials [user, domain], landline.reload []. Only addresses of `allow` are heard."""
+    landline.drop_credentials [user, domain], landline.reload []. Only addresses of `allow` are heard.
+    `silent_s`: after which silence rtpengine gives notice."""
     methods = {
         "landline.hang_up": (commands.hang_up, (str, str)),
         "landline.extend": (commands.extend, (str, int)),

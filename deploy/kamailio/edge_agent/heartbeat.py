@@ -44,7 +44,7 @@ class Heartbeat:
         return len(live)
 
     async def _really_live(self) -> list[Live]:
-        """Calls that have a dialog. Calls are asked for first, so that no dialog can be too new to be seen."""
+        """Calls that have a dialog; asked for before the dialogs, so that none can be too new to be seen."""
         live = await self._kamailio.live()
         dialogs = await self._kamailio.dialogs()
         without = {call.call_id for call in live if call.dialog not in dialogs}

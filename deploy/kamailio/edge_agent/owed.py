@@ -1,4 +1,5 @@
-"""Emergency calls that went out while call-control was away: it is told of them when it is back."""
+"""What call-control is told when it is back: emergency calls that went out without it, and attempts that it
+may have admitted after the edge had given up waiting."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ class Owed:
             try:
                 await self._tell(question if isinstance(question, dict) else json.loads(question), end)
             except Refused as error:
-                log.error("emergency call of %s can't be recorded: %s: %s", key, error, text)
+                log.warning("not recorded: %s: %s: %s", key, error, text)
             await self._kamailio.command("htable.delete", "owed", key)
             settled += 1
         return settled

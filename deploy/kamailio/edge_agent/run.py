@@ -31,7 +31,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     files = Files(settings.state, kamailio, calls)
     owed = Owed(kamailio, calls)
     host, _, port = settings.agent.rpartition(":")
-    app = door(commands, settings.control_allow)
+    app = door(commands, settings.control_allow, settings.media_timeout_s)
     server = _Server(uvicorn.Config(app, host=host, port=int(port), log_level="warning", access_log=False))
     try:
         async with asyncio.TaskGroup() as group:

@@ -36,6 +36,7 @@ class Settings:
     flood_per_2s: int
     first_reply_ms: int
     keepalive_s: int
+    media_timeout_s: int
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -64,6 +65,7 @@ class Settings:
             flood_per_2s=_number(env, "LANDLINE_EDGE_FLOOD_PER_2S", 200, 1_000_000),
             first_reply_ms=_number(env, "LANDLINE_EDGE_FIRST_REPLY_MS", 2000, 30_000),
             keepalive_s=_number(env, "LANDLINE_EDGE_KEEPALIVE_S", 60, 3600),
+            media_timeout_s=_number(env, "LANDLINE_EDGE_MEDIA_TIMEOUT_S", 60, 3600),
         )
 
     def as_kamailio(self) -> str:
