@@ -1,0 +1,143 @@
+"""What is malformed, hostile or too much: Kamailio and call-control stay up, and nothing leaks."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from urllib.parse import quote
+
+import pytest
+
+from tests.edge.phone import Phone
+from tests.edge.sip_message import Message, parse, token
+from tests.edge.torture import METACHARACTERS, messages
+from tests.edge.town import Town
+from tests.support.world import MOBILE
+
+
+def assert_serves(town: Town) -> None:
+    """An ordinary call still works, and nothing is left of anything else."""
+    home = town.home()
+    placed, answer = town.phone(home).dial(MOBILE)
+    assert answer.status == 200, answer.first
+    placed.hang_up()
+    town.settled(home)
+    town.assert_nothing_left()
+
+
+def test_torture_messages(town: Town) -> None:
+    """None of them is answered with success, ends a process, or takes a slot."""
+    home = town.home()
+    phone = town.phone(home)
+    me = f"{phone.ip}:{phone.port}"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((phone.ip, 0))
+        sender.settimeout(0.3)
+        for name, data in messages(town.edge.ip, me, home.brand.domain, home.device).items():
+            sender.sendto(data, town.edge.address)
+            try:
+                reply = parse(sender.recv(65535), town.edge.address)
+            except TimeoutError:
+                continue
+            assert reply is None or not 200 <= reply.status < 300, name
+    assert not town.first.invites()
+    assert not home.records()
+    assert_serves(town)
+
+
+@pytest.mark.parametrize("text", METACHARACTERS)
+def test_metacharacters_are_only_text(town: Town, text: str) -> None:
+    """In the display name, the user agent and the number: never more than characters of a string."""
+    home = town.home()
+    phone = town.phone(home)
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    shown = f'"{quoted}" <sip:{home.device}@{home.brand.domain}>'
+    agent = ("User-Agent", text)
+    placed, answer = phone.dial(
+        MOBILE, agent, ("P-Asserted-Identity", f'"{quoted}" <sip:{quote(text)}@x>'), shown=shown
+    )
+    if answer.status == 200:
+        leg = town.first.next_leg()
+        assert f"sip:{home.number}@" in leg.invite.header("From"), leg.invite.header("From")
+        placed.hang_up()
+    else:
+        assert 400 <= answer.status < 500, answer.first
+    placed, answer = phone.dial(f"00346{quote(text)}")
+    assert 400 <= answer.status < 500 or answer.status == 200, answer.first
+    if answer.status == 200:
+        placed.hang_up()
+    town.settled(home)
+    town.assert_nothing_left()
+
+
+def flood(town: Town, ip: str, message: Message, seconds: float, per_s: int) -> int:
+    """Send a request again and again, each a transaction of its own; how many were sent."""
+    sent, began = 0, time.monotonic()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((ip, 0))
+        sender.setblocking(False)
+        while (now := time.monotonic() - began) < seconds:
+            while sent < now * per_s:
+                one = [(k, v.replace("BRANCH", token())) for k, v in message.headers]
+                sender.sendto(Message(message.first, one).encoded(), town.edge.address)
+                sent += 1
+            time.sleep(0.002)
+    return sent
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER"])
+def test_a_flood_from_one_source(town: Town, method: str) -> None:
+    """2,000 a second from one address are dropped; a phone elsewhere is served meanwhile, within seconds."""
+    home = town.home()
+    phone = town.phone(home)
+    ip, domain = f"{town.net}.97", home.brand.domain
+    uri = f"sip:{domain}" if method == "REGISTER" else f"sip:0034600123123@{domain}"
+    me = f"<sip:nobody@{domain}>"
+    headers = [
+        ("Via", f"SIP/2.0/UDP {ip}:5062;branch=z9hG4bKBRANCH"),
+        ("From", f"{me};tag=BRANCH"),
+        ("To", me),
+    ]
+    headers += [
+        ("Call-ID", "BRANCH"),
+        ("CSeq", f"1 {method}"),
+        ("Max-Forwards", "70"),
+        ("Contact", f"<sip:a@{ip}>"),
+    ]
+    attack = Message(f"{method} {uri} SIP/2.0", headers)
+    count: list[int] = []
+    attacker = threading.Thread(target=lambda: count.append(flood(town, ip, attack, 6.0, 2000)))
+    attacker.start()
+    time.sleep(1.5)
+    assert phone.register().status == 200
+    placed, answer = phone.dial(MOBILE)
+    assert answer.status == 200, answer.first
+    placed.hang_up()
+    attacker.join()
+    assert count[0] > 6_000, "the flood was none"
+    town.settled(home)
+    assert_serves(town)
+
+
+def test_a_guesser_is_banned(town: Town) -> None:
+    """Ten names from one address: it is not listened to any more, for a while."""
+    home = town.home()
+    guesser = Phone(f"{town.net}.96", town.edge.address, "x", home.brand.domain, "guess number 1")
+    try:
+        for n in range(12):
+            guesser.user = guesser.auth_user = f"guess{n}"
+            request = guesser._send_register(300)
+            try:
+                reply = request.final(within_s=2)
+            except AssertionError:
+                break
+            credentials = ("Authorization", guesser.answer(reply, "REGISTER", f"sip:{guesser.domain}"))
+            guesser.send_register(300, credentials)
+        else:
+            pytest.fail("still answered after twelve names")
+        assert n >= 10
+    finally:
+        guesser.close()
+        town.edge.rpc("htable.delete", "banned", f"{town.net}.96")
+    assert_serves(town)
