@@ -13,7 +13,7 @@ python = "$$VENV/bin/python"
 sources = shared services tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test lint format types imports check lock bench clean
+.PHONY: help env run demo test edge load lint format types imports check lock bench clean
 
 help: ## this list
 	@echo "Landline: make TARGET [VARIABLE=value ...]"
@@ -30,8 +30,16 @@ run: env ## the whole platform in the foreground, on PORT, with its data in DATA
 demo: env ## play a minute of traffic against a running `make run` (same PORT)
 	@exec $(python) deploy/demo/play.py --url "http://127.0.0.1:$$PORT" --data "$$DATA" $(ARGS)
 
-test: env ## all tests; ARGS="tests/unit -k money" picks
-	@$(python) -m pytest $(ARGS)
+test: env ## all tests but those of `make edge`; ARGS="tests/unit -k money" picks
+	@$(python) -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/edge)
+
+edge: env ## real SIP: installs Kamailio, rtpengine and SIPp (Debian packages), then tells stories through them
+	@deploy/edge/install
+	@$(python) -m pytest tests/edge $(ARGS)
+
+load: env ## calls per second over real SIP, into build/edge.json; ARGS="50 100 200" picks the rates
+	@deploy/edge/install
+	@$(python) -m tests.edge.load $(ARGS)
 
 lint: env ## style and formatting, changes nothing
 	@$(python) -m ruff check $(sources)

@@ -33,13 +33,13 @@ def town_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         made = platform.api.post(f"{PROVISIONING}/edges", {"name": name})
         edge = Edge(tmp_path_factory.mktemp("edge"), f"{net}.10", name, str(made["key"]), stack.url)
         platform.api.patch(f"{PROVISIONING}/edges/{made['id']}", {"control_url": edge.control_url})
-        carriers = [SipPeer(f"{net}.{n}", 5060) for n in (30, 31)]
+        first, second = SipPeer(f"{net}.30", 5060), SipPeer(f"{net}.31", 5060)
         provider = Phone(f"{net}.40", edge.address, "34600123123", "telco.example", None, port=5060)
-        peers = [*carriers, provider]
+        peers = [first, second, provider]
         brand = platform.brand("Town", features=["billing", "recordings"])
-        town = Town(platform, edge, brand, net, *carriers, provider)
+        town = Town(platform, edge, brand, net, first, second, provider)
         try:
-            _lead_out(town.brand, [peer.ip for peer in carriers])
+            _lead_out(town.brand, [first.ip, second.ip])
             _lead_in(town)
             edge.start()
             yield town

@@ -106,9 +106,9 @@ def _accounts(brand: Brand, folder: Path) -> Path:
             f"{home.device};[authentication username={home.device} password={password}];{brand.domain}"
         )
     time.sleep(2)
-    path = folder / "accounts.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    accounts = folder / "accounts.csv"
+    accounts.write_text("\n".join(lines) + "\n")
+    return accounts
 
 
 def _sipp(folder: Path, scenario: str, ip: str, *more: str) -> subprocess.Popen[bytes]:

@@ -61,7 +61,7 @@ class Settings:
             heartbeat_s=_number(env, "LANDLINE_HEARTBEAT_S", 30, 300),
             refresh_s=_number(env, "LANDLINE_EDGE_REFRESH_S", 60, 3600),
             children=_number(env, "LANDLINE_EDGE_WORKERS", 4, 64),
-            call_workers=_number(env, "LANDLINE_EDGE_CALL_WORKERS", 8, 256),
+            call_workers=_number(env, "LANDLINE_EDGE_CALL_WORKERS", 16, 256),
             flood_per_2s=_number(env, "LANDLINE_EDGE_FLOOD_PER_2S", 200, 1_000_000),
             first_reply_ms=_number(env, "LANDLINE_EDGE_FIRST_REPLY_MS", 2000, 30_000),
             keepalive_s=_number(env, "LANDLINE_EDGE_KEEPALIVE_S", 60, 3600),

@@ -100,10 +100,10 @@ async def test_a_direct_device_needs_no_registration() -> None:
 
 async def test_an_untrusted_address_cannot_assert_an_identity() -> None:
     """Its From is all there is."""
-    asserted = {"asserted_identity": "sip:+34911222333@telco.example"}
-    assert (await arrived(**asserted)).case.caller == "+34911222333"
+    asserted = "sip:+34911222333@telco.example"
+    assert (await arrived(asserted_identity=asserted)).case.caller == "+34911222333"
     untrusted = c.provider_address("198.51.100.64/26", trusted=False)
-    assert (await arrived(untrusted, **asserted)).case.caller == c.MOBILE
+    assert (await arrived(untrusted, asserted_identity=asserted)).case.caller == c.MOBILE
 
 
 async def test_who_withholds_stays_unknown_to_the_device() -> None:
@@ -136,6 +136,7 @@ async def test_no_free_line_is_busy_to_the_outside() -> None:
 async def test_without_a_direction_the_source_decides() -> None:
     """No digest and a provider's address: it comes in. With a digest it is a device behind that address."""
     assert (await arrived(direction=None)).code == "allow"
-    inside = {"auth_user": "casa1", "auth_realm": c.DOMAIN, "from_user": "casa1", "from_domain": c.DOMAIN}
-    done = await arrived(direction=None, **inside)
+    done = await arrived(
+        direction=None, auth_user="casa1", auth_realm=c.DOMAIN, from_user="casa1", from_domain=c.DOMAIN
+    )
     assert not done.case.facts.inbound
