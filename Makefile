@@ -50,7 +50,7 @@ format: env ## mend what lint can mend by itself
 	@$(python) -m ruff format $(sources)
 
 types: env ## mypy, strict
-	@$(python) -m mypy shared/src services/*/src tests
+	@$(python) -m mypy shared/src services/*/src tests deploy/demo deploy/kamailio/edge_agent
 
 imports: env ## who may import whom
 	@"$$VENV/bin/lint-imports"

@@ -17,6 +17,7 @@ from tests.support.stack import free_port
 
 KAMAILIO = Path(__file__).parents[2] / "deploy" / "kamailio"
 MEDIA_TIMEOUT_S = 8
+KEEPALIVE_S = 30  # Kamailio takes no less
 INSTALL = "deploy/edge/install (apt-get install kamailio, rtpengine-daemon, sip-tester)"
 
 
@@ -51,6 +52,8 @@ class Edge:
             "LANDLINE_EDGE_REFRESH_S": "2",
             "LANDLINE_EDGE_FIRST_REPLY_MS": "1000",
             "LANDLINE_EDGE_MEDIA_TIMEOUT_S": str(MEDIA_TIMEOUT_S),
+            "LANDLINE_EDGE_KEEPALIVE_S": str(KEEPALIVE_S),
+            "LANDLINE_EDGE_KEEPALIVE_MISSES": "1",
             "PYTHONPATH": str(KAMAILIO),
             **(env or {}),
         }
@@ -73,7 +76,6 @@ class Edge:
             "--port-min=30000",
             "--port-max=39998",
             f"--timeout={MEDIA_TIMEOUT_S}",
-            "--silent-timeout=3600",
         ]
         words += ["--silent-timeout=3600", "--delete-delay=1", "--num-threads=2", "--media-num-threads=1"]
         words += [f"--recording-dir={self.recordings}", "--recording-method=pcap", "--recording-format=eth"]

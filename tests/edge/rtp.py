@@ -41,7 +41,10 @@ class Audio:
         began = time.monotonic()
         for n in range(round(seconds / PACKET_S)):
             head = struct.pack("!BBHII", 0x80, 8, n, n * 160, self.ssrc)
-            self._socket.sendto(head + PAYLOAD, self.remote)
+            try:
+                self._socket.sendto(head + PAYLOAD, self.remote)
+            except OSError:  # closed: its phone is gone
+                return
             time.sleep(max(0.0, began + (n + 1) * PACKET_S - time.monotonic()))
 
     def received(self) -> Counter[int]:

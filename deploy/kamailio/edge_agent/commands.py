@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 
 from edge_agent.kamailio import CommandRefused, Kamailio
@@ -32,7 +33,9 @@ class Commands:
         call = await self._kamailio.find(call_id)
         if call is None or call.state != "answered":
             return False
-        remaining_s = round(float(call.answered_at) + max_duration_s - time.time())
+        # Kamailio counts in ticks of a second and may fire one early; what is paid for must not be cut (and
+        # call-control, where it can, ends the call at the exact second).
+        remaining_s = math.ceil(float(call.answered_at) + max_duration_s - time.time()) + 1
         if remaining_s > 0:
             await self._kamailio.extend(call.dialog, remaining_s)
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import xmlrpc.client
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
@@ -23,7 +24,7 @@ def door(commands: Commands, allow: tuple[IPv4Network | IPv6Network, ...], silen
     """`POST /` JSON-RPC: landline.hang_up [call_id, cause], landline.extend [call_id, max_duration_s],
     landline.drop_credentials [user, domain], landline.reload []. Only addresses of `allow` are heard.
     `silent_s`: after which silence rtpengine gives notice."""
-    methods = {
+    methods: dict[str, tuple[Callable[..., Awaitable[object]], tuple[type, ...]]] = {
         "landline.hang_up": (commands.hang_up, (str, str)),
         "landline.extend": (commands.extend, (str, int)),
         "landline.drop_credentials": (commands.drop_credentials, (str, str)),

@@ -36,6 +36,7 @@ class Settings:
     flood_per_2s: int
     first_reply_ms: int
     keepalive_s: int
+    keepalive_misses: int
     media_timeout_s: int
 
     @classmethod
@@ -64,7 +65,8 @@ class Settings:
             call_workers=_number(env, "LANDLINE_EDGE_CALL_WORKERS", 16, 256),
             flood_per_2s=_number(env, "LANDLINE_EDGE_FLOOD_PER_2S", 200, 1_000_000),
             first_reply_ms=_number(env, "LANDLINE_EDGE_FIRST_REPLY_MS", 2000, 30_000),
-            keepalive_s=_number(env, "LANDLINE_EDGE_KEEPALIVE_S", 60, 3600),
+            keepalive_s=_number(env, "LANDLINE_EDGE_KEEPALIVE_S", 60, 3600, least=30),
+            keepalive_misses=_number(env, "LANDLINE_EDGE_KEEPALIVE_MISSES", 2, 10),
             media_timeout_s=_number(env, "LANDLINE_EDGE_MEDIA_TIMEOUT_S", 60, 3600),
         )
 
@@ -82,6 +84,7 @@ class Settings:
             "LL_FLOOD_PER_2S": self.flood_per_2s,
             "LL_FIRST_REPLY_MS": self.first_reply_ms,
             "LL_KEEPALIVE_S": self.keepalive_s,
+            "LL_KEEPALIVE_MISSES": self.keepalive_misses,
         }
         lines = ["# Written by the edge agent at each start; it holds the edge's key."]
         lines += [f'#!substdef "|{name}|{value}|g"' for name, value in defined.items()]
@@ -110,10 +113,10 @@ def _key(env: Mapping[str, str]) -> str:
     return key
 
 
-def _number(env: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _number(env: Mapping[str, str], name: str, default: int, most: int, least: int = 1) -> int:
     text = env.get(name, str(default))
-    if not text.isdigit() or not 1 <= int(text) <= most:
-        raise BadSettings(f"{name}: a whole number from 1 to {most}")
+    if not text.isdigit() or not least <= int(text) <= most:
+        raise BadSettings(f"{name}: a whole number from {least} to {most}")
     return int(text)
 
 
