@@ -191,12 +191,14 @@ def tenant_policy(
     client_column: str | None = None,
     *,
     client_reads_brand: bool = False,
+    client_reads_unowned: bool = False,
     shared: bool = False,
 ) -> list[str]:
     """SQL statements that put a tenant table under row-level security; for migrations.
 
     client_column: a client sees rows of its own; None: a client sees nothing, unless client_reads_brand.
     client_reads_brand: a client may read (never write) all rows of its brand.
+    client_reads_unowned: a client may read (never write) the rows of its brand that no client has.
     shared: rows without a brand belong to the platform and are readable by everyone with a scope.
     The settings are read in sub-selects, so that Postgres reads them once per statement, not once per row.
     """
@@ -207,6 +209,8 @@ def tenant_policy(
     reads = []
     if client_reads_brand:
         reads.append(f"({_LEVEL} = 'client' and {brand_column} = {_BRAND})")
+    if client_reads_unowned:
+        reads.append(f"({_LEVEL} = 'client' and {brand_column} = {_BRAND} and {client_column} is null)")
     if shared:
         reads.append(f"({_LEVEL} in ('brand', 'client') and {brand_column} is null)")
     statements = [

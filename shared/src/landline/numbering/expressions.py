@@ -44,12 +44,12 @@ class BadExpression(ValueError):
         self.message = message
 
 
-def check_match(pattern: str) -> re2._Regexp:
+def check_match(pattern: str, most_chars: int = MAX_MATCH_CHARS) -> re2._Regexp:
     """The compiled regex; BadExpression for empty, over-long, invalid or non-linear ones."""
     if not pattern:
         raise BadExpression("match", "empty", "an expression is required; `.*` matches anything")
-    if len(pattern) > MAX_MATCH_CHARS:
-        raise BadExpression("match", "too_long", f"at most {MAX_MATCH_CHARS} characters")
+    if len(pattern) > most_chars:
+        raise BadExpression("match", "too_long", f"at most {most_chars} characters")
     try:
         regex = re2.compile(pattern.encode(), OPTIONS)
     except UnicodeEncodeError:

@@ -43,6 +43,7 @@ TABLE = Table(
     Column("invoice_data", JSONB, nullable=False),
     Column("recordings_quota_mb", Integer),
     Column("emergency_caller", Text),
+    Column("reject_spoofed", Boolean, nullable=False),
     Column("partition", SmallInteger, nullable=False),
 )
 
@@ -64,6 +65,9 @@ class BrandFields(ApiModel):
     recordings_quota_mb: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
     emergency_caller: E164Number | None = Field(
         None, description="shown on emergency calls while call-control is away, when nobody knows the home's"
+    )
+    reject_spoofed: bool = Field(
+        False, description="refuse calls from outside that show one of our own active numbers"
     )
     reset_credentials: bool = Field(
         False, description="with a new sip_domain: give all devices new passwords, shown once in the answer"
@@ -143,7 +147,14 @@ BRANDS = Resource(
     rights=Rights(platform="crud", brand="r", client="r"),
     write_only=frozenset({"reset_credentials"}),
     hidden_from_client=frozenset(
-        {"emergency_caller", "invoice_data", "recordings_quota_mb", "partition", "max_calls"}
+        {
+            "emergency_caller",
+            "reject_spoofed",
+            "invoice_data",
+            "recordings_quota_mb",
+            "partition",
+            "max_calls",
+        }
     ),
     filters=("name", "sip_domain", "enabled", "country", "currency", "features"),
     sorts=("name", "sip_domain"),

@@ -45,6 +45,8 @@ TABLE = Table(
     Column("state", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("device_id", Uuid),
+    Column("fax_id", Uuid),
+    Column("call_filter_id", Uuid),
     Column("record", Text, nullable=False),
     Column("display_name", Text),
     Column("language", Text),
@@ -61,8 +63,10 @@ class DdiFields(ApiModel):
     description: Annotated[Description, Field(max_length=100)] = ""
     kind: Literal["inout", "out"] = Field("inout", description="out: presentation only, never called")
     state: Literal["porting_in", "active", "ported_out", "quarantine"] = "active"
-    target: Literal["none", "device"] = Field("none", description="where its calls go")
-    device_id: UUID | None = None
+    target: Literal["none", "device", "fax", "voicemail"] = Field("none", description="where its calls go")
+    device_id: UUID | None = Field(None, description="the device, or the one whose voicemail box it is")
+    fax_id: UUID | None = Field(None, description="the fax box of target fax; the notifier keeps it")
+    call_filter_id: UUID | None = Field(None, description="what its calls pass first")
     record: Literal["none", "inbound", "outbound", "all"] = "none"
     display_name: Annotated[Line, Field(max_length=50)] | None = None
     language: Language | None = None
@@ -72,6 +76,8 @@ UNLINKED = {
     "client_id": None,
     "target": "none",
     "device_id": None,
+    "fax_id": None,
+    "call_filter_id": None,
     "record": "none",
     "display_name": None,
     "language": None,
@@ -95,16 +101,32 @@ async def _fit_target(change: Change) -> None:
     if change.action == "d":
         return
     new = change.new
-    if (new["target"] == "device") != (new["device_id"] is not None):
-        change.refuse("device_id", "target_mismatch", "goes with target device, and only with it")
+    if (new["target"] in ("device", "voicemail")) != (new["device_id"] is not None):
+        change.refuse(
+            "device_id", "target_mismatch", "goes with target device or voicemail, and only with them"
+        )
+    if (new["target"] == "fax") != (new["fax_id"] is not None):
+        change.refuse("fax_id", "target_mismatch", "goes with target fax, and only with it")
     if new["client_id"] is None:
-        for field in ("device_id", "display_name", "language"):
+        for field in ("device_id", "fax_id", "call_filter_id", "display_name", "language"):
             if new[field] is not None:
                 change.refuse(field, "needs_client", "a number in the pool has none")
-    if new["record"] != "none":
+    await _fit_features(change)
+
+
+async def _fit_features(change: Change) -> None:
+    """What the client does not have cannot be used by its numbers."""
+    new = change.new
+    wanted = [
+        ("record", "recordings", new["record"] != "none"),
+        ("target", "faxes", new["target"] == "fax"),
+        ("target", "voicemail", new["target"] == "voicemail"),
+    ]
+    if any(used for _, _, used in wanted):
         client = await change.find("clients", new["client_id"]) if new["client_id"] else None
-        if client is None or "recordings" not in client["features"]:
-            change.refuse("record", "feature_not_in_client", "the client has no recordings")
+        for field, feature, used in wanted:
+            if used and (client is None or feature not in client["features"]):
+                change.refuse(field, "feature_not_in_client", f"the client has no {feature}")
 
 
 async def move_only_by_unlink(change: Change) -> None:
@@ -121,16 +143,38 @@ DDIS = Resource(
     tenancy="brand",
     client_column="client_id",
     rights=Rights(platform="crud", brand="crud", client="ru"),
-    client_edits=frozenset({"description", "target", "device_id", "record", "display_name", "language"}),
+    client_edits=frozenset(
+        {
+            "description",
+            "target",
+            "device_id",
+            "fax_id",
+            "call_filter_id",
+            "record",
+            "display_name",
+            "language",
+        }
+    ),
     create_only=frozenset({"number"}),
     hidden_from_client=frozenset({"ddi_provider_id"}),
-    filters=("number", "country", "ddi_provider_id", "kind", "state", "target", "device_id", "record"),
+    filters=(
+        "number",
+        "country",
+        "ddi_provider_id",
+        "kind",
+        "state",
+        "target",
+        "device_id",
+        "call_filter_id",
+        "record",
+    ),
     sorts=("number",),
     references={
         "brand_id": Reference("brands", "brand"),
         "client_id": Reference("clients", "client"),
         "ddi_provider_id": Reference("ddi_providers", "DDI provider"),
         "device_id": Reference("devices", "device of this client", same_client=True),
+        "call_filter_id": Reference("call_filters", "call filter of this client", same_client=True),
     },
     unique={"ddis_number_key": "number"},
     rules=(move_only_by_unlink, _fit_number, _fit_target),

@@ -7,6 +7,8 @@ from landline.chassis.resources.audit import AUDIT_RESOURCE
 
 from provisioning.api.authorized_sources import AUTHORIZED_SOURCES
 from provisioning.api.brands import BRANDS
+from provisioning.api.call_filters import CALL_FILTERS
+from provisioning.api.call_forwards import CALL_FORWARDS
 from provisioning.api.carriers import CARRIER_SERVERS, CARRIERS
 from provisioning.api.clients import CLIENTS
 from provisioning.api.ddi_providers import DDI_PROVIDER_ADDRESSES, DDI_PROVIDERS
@@ -14,6 +16,7 @@ from provisioning.api.ddis import DDIS
 from provisioning.api.destination_patterns import DESTINATION_PATTERNS
 from provisioning.api.devices import DEVICES
 from provisioning.api.edges import EDGES
+from provisioning.api.match_lists import MATCH_LIST_ENTRIES, MATCH_LISTS
 from provisioning.api.numbers import EMERGENCY_NUMBERS, SPECIAL_NUMBERS
 from provisioning.api.routes import ROUTES
 from provisioning.api.transformations import TRANSFORMATION_RULES, TRANSFORMATION_SETS
@@ -32,6 +35,11 @@ REGISTRY = Registry(
         DEVICES,
         DDIS,
         AUTHORIZED_SOURCES,
+        # Who goes with a client goes in this order: nothing may be needed any more when its turn comes.
+        CALL_FORWARDS,
+        CALL_FILTERS,
+        MATCH_LISTS,
+        MATCH_LIST_ENTRIES,
         CARRIERS,
         CARRIER_SERVERS,
         DESTINATION_PATTERNS,

@@ -122,6 +122,7 @@ class Resource:
     of the caller leaves them open. `fields` is what can be written: field f is kept in column f, or in
     f_micros for money, or nowhere (rules see it in `change.given`). `read_only` adds fields people only read.
     parent: the reference whose row tells the brand when the platform level does not say it.
+    unowned_readable: a client also reads (never writes) the rows of its brand that belong to no client.
     `unique` maps the name of a database constraint to the field a 409 `<field>_taken` names.
     """
 
@@ -135,6 +136,7 @@ class Resource:
     brand_column: str | None = "brand_id"
     client_column: str | None = None
     shared: bool = False
+    unowned_readable: bool = False
     create_only: frozenset[str] = frozenset()
     write_only: frozenset[str] = frozenset()
     platform_edits: frozenset[str] = frozenset()

@@ -199,7 +199,10 @@ def in_scope(resource: Resource, principal: Principal) -> list[ColumnElement[boo
         own = columns[resource.brand_column] == UUID(principal.brand_id)
         conditions.append(or_(own, columns[resource.brand_column].is_(None)) if resource.shared else own)
     if resource.client_column and principal.client_id and principal.level == "client":
-        conditions.append(columns[resource.client_column] == UUID(principal.client_id))
+        mine = columns[resource.client_column] == UUID(principal.client_id)
+        conditions.append(
+            or_(mine, columns[resource.client_column].is_(None)) if resource.unowned_readable else mine
+        )
     return conditions
 
 

@@ -234,6 +234,10 @@ async def _fetch_to_write(tx: AsyncConnection, resource: Resource, actor: Actor,
         row = await fetch(tx, resource, actor.principal, row_id)
         if row["brand_id"] is None:
             raise Forbidden("this belongs to the platform", code="no_right")
+    if resource.unowned_readable and actor.principal.level == "client":
+        row = await fetch(tx, resource, actor.principal, row_id)
+        if row[str(resource.client_column)] is None:
+            raise Forbidden("this belongs to the brand", code="no_right")
     return await fetch(tx, resource, actor.principal, row_id, lock=True)
 
 
