@@ -103,7 +103,10 @@ async def test_entries_follow_their_list(api: Api) -> None:
         ),
         ({"unconditional_forward": True, "forward_target": "number", "forward_number": NUMBER}, []),
         ({"unconditional_forward": True, "forward_target": "voicemail", "forward_device_id": "device"}, []),
-        ({"schedule": [{"weekdays": ["mon"], "start": "25:00"}]}, [("schedule.0.start", "string_pattern_mismatch")]),
+        (
+            {"schedule": [{"weekdays": ["mon"], "start": "25:00"}]},
+            [("schedule.0.start", "string_pattern_mismatch")],
+        ),
         ({"schedule": [{"weekdays": []}]}, [("schedule.0.weekdays", "too_short")]),
         ({"block_list_ids": ["theirs"]}, [("block_list_ids", "not_found")]),
     ],
