@@ -29,7 +29,7 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "calls/{}/ringing calls/{}/answered calls/{}/ended calls/{}/hangup": "post",
         "edges/heartbeat edges/resync registrations auth-failures": "post",
         "credentials edges/peers edges/fallback": "get",
-        "clients/{}/usage": "get",
+        "clients/{}/usage rejections rejections/{}": "get",
         "simulate": "post",
     },
     "billing": {

@@ -127,14 +127,15 @@ class People:
 PEOPLE = People()
 
 
-def story_settings(redis_url: str, data: Path, clock: SetClock) -> Settings:
-    """Settings of call-control alone: no Postgres, a clock that the story moves."""
+def story_settings(redis_url: str, data: Path, clock: SetClock, **more: Any) -> Settings:
+    """Settings of call-control alone: no Postgres unless `more` names one, a clock that the story moves."""
     values: dict[str, Any] = {
         "redis_url": redis_url,
         "data": data,
         "internal_key": INTERNAL_KEY,
         "ticket_key": "ticket-key-of-tests-0123456789abcdef0",
         "secrets_key": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        **more,
     }
     settings = Settings(_env_file=None, **values)
     settings.__dict__["clock"] = clock
@@ -142,10 +143,13 @@ def story_settings(redis_url: str, data: Path, clock: SetClock) -> Settings:
 
 
 @asynccontextmanager
-async def telling(redis_url: str, data: Path) -> AsyncIterator[Story]:
-    """A story on an emptied Redis, the brand configured, 10.00 on the client's balance."""
+async def telling(redis_url: str, data: Path, **more: Any) -> AsyncIterator[Story]:
+    """A story on an emptied Redis, the brand configured, 10.00 on the client's balance.
+
+    `more`: further settings.
+    """
     clock = SetClock(NOON_MS)
-    settings = story_settings(redis_url, data, clock)
+    settings = story_settings(redis_url, data, clock, **more)
     redis = await connect(settings)
     await redis.flushall()
     for kid, public in PEOPLE.public.items():

@@ -17,8 +17,10 @@ from fastapi import FastAPI
 from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
 from landline.chassis.http_app import build_app
+from landline.chassis.idempotency import purge
 from landline.chassis.logging import configure
 from landline.chassis.memory import keep_settled
+from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.redis import durability_gaps
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
@@ -30,12 +32,14 @@ from landline.kernel.clock import utc
 
 from call_control.adapters import read_model_keys
 from call_control.adapters.counters import Counters
-from call_control.api import live, simulation
+from call_control.adapters.rejection_rows import PostgresRejectionRows, run_days
+from call_control.api import live, rejections, simulation
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
 from call_control.app.reconcile import find_drifts, find_ledger_drifts, repair
 from call_control.consumers.config import ConfigHandler, RatesHandler
 from call_control.consumers.ledger import LedgerHandler
+from call_control.consumers.rejections import LINGER_S, RejectionsHandler
 from call_control.edge.routes import mount
 from call_control.wiring import Parts, edge_routes, load_scripts, opened
 
@@ -56,7 +60,7 @@ def app(settings: Settings) -> FastAPI:
             app.state.verifier = verifier
             app.state.services = Services(parts.facts, parts.store, parts.gather, settings.clock)
             app.state.edge_routes = edge_routes(parts)
-            app.state.parts = parts
+            app.state.parts, app.state.db = parts, parts.db
             app.state.readiness = readiness_of(parts, verifier)
             tails = [asyncio.create_task(run(stop)) for run in (verifier.run, parts.facts.run, keep_settled)]
             try:
@@ -66,7 +70,13 @@ def app(settings: Settings) -> FastAPI:
                 await asyncio.gather(*tails, return_exceptions=True)
 
     about = "Decides, in real time, whether a call may happen, and settles it."
-    made = build_app("call-control", settings, [live.router, simulation.router], lifespan, description=about)
+    made = build_app(
+        "call-control",
+        settings,
+        [live.router, rejections.router, simulation.router],
+        lifespan,
+        description=about,
+    )
     mount(made, simulation.SimulateRequest)
     return made
 
@@ -99,6 +109,13 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         for name, handler in _handlers(parts):
             consumer = StreamConsumer(parts.redis, GROUP, [name], handler, claim_s=settings.claim_s)
             group.create_task(consumer.run(stop))
+        kept = RejectionsHandler(PostgresRejectionRows(parts.db))
+        keeper = StreamConsumer(
+            parts.redis, GROUP, streams.ALL_CALLS, kept, claim_s=settings.claim_s, linger_s=LINGER_S
+        )
+        group.create_task(keeper.run(stop))
+        group.create_task(run_days(parts.db, settings.clock, stop))
+        group.create_task(purge(parts.db, stop))
         group.create_task(_keep_built(parts, stop))
         group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop))
         group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop))
@@ -233,8 +250,8 @@ def _kept_since(settings: Settings) -> str:
 
 @cli.command()
 def migrate() -> None:
-    """Nothing to migrate: call-control keeps its truth in Redis (rejections get tables with issue 5)."""
-    print("call-control has no tables yet")
+    """Bring the schema to its newest revision."""
+    migrate_schema(Settings(), service)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from landline.chassis.postgres import Database
 from landline.chassis.redis import AnyRedis, AutoBatch, connect
 from landline.chassis.secrets import Keyring, NoSecretsKey
 from landline.chassis.settings import Settings
@@ -44,6 +45,8 @@ from call_control.edge.registering import (
 )
 from call_control.edge.routes import EdgeRoutes
 
+POOL = 3
+"""Connections to Postgres: rejections and the audit log only. Calls are decided without it."""
 log = structlog.get_logger(__name__)
 
 
@@ -63,6 +66,7 @@ class Parts:
     model: ReadModel
     peers: Peers
     postings: Postings
+    db: Database
 
     @property
     def silent_ms(self) -> int:
@@ -92,6 +96,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     unseal, geoip = _unseal(settings), GeoIp(settings.geoip_db)
     facts, registrations = FactsCache(batch, decks, unseal), Registrations(batch)
     arrivals = GatherArrival(facts, registrations)
+    db = Database(settings, "call_control", POOL)
     try:
         yield Parts(
             settings=settings,
@@ -106,8 +111,10 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             model=ReadModel(batch),
             peers=Peers(settings.public_url, internal_key),
             postings=Postings(batch),
+            db=db,
         )
     finally:
+        await db.close()
         await batch.aclose()
         await redis.aclose()
 

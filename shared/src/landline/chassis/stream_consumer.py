@@ -54,6 +54,7 @@ class StreamConsumer:
         *,
         claim_s: float = 10.0,
         batch: int = BATCH,
+        linger_s: float = LINGER_S,
     ) -> None:
         self._redis = redis
         self._group = group
@@ -61,6 +62,7 @@ class StreamConsumer:
         self._handler = handler
         self._claim_s = claim_s
         self._batch = batch
+        self._linger_s = linger_s
         self._member = f"{socket.gethostname()}-{os.getpid()}-{new_id()[-6:]}"
         self._reader = GroupReader(redis, group, self._member, streams, batch)
         self._backoff = Backoff()
@@ -88,7 +90,7 @@ class StreamConsumer:
                 await self._handle_all(entries, stop)
                 self._calm()
                 if 0 < len(entries) < self._batch:
-                    await _pause(stop, LINGER_S)
+                    await _pause(stop, self._linger_s)
             except Exception as error:
                 next_claim = 0.0  # a lost group (flushed store) is made again, orphans are looked for
                 await self._wait_out(error, stop)

@@ -32,5 +32,5 @@ READERS: dict[str, tuple[str, ...]] = {
     LEDGER: ("call-control",),
     BILLING: (),
     MESSAGES: (),
-    **dict.fromkeys(ALL_CALLS, ("billing", "notifier")),
+    **dict.fromkeys(ALL_CALLS, ("billing", "call-control", "notifier")),
 }

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from landline.chassis.redis import AutoBatch
+from landline.kernel.clock import utc
 from landline.kernel.ids import PARTITIONS, CallId
 
 from call_control.adapters.keys import edge_state, keys_of
@@ -79,9 +80,10 @@ class CallReads:
     async def client_usage(self, partition: int, client_id: str, timezone: str, now_ms: int) -> ClientUsage:
         """Counters of a client and of its local day."""
         keys, day = keys_of(partition), local_day(now_ms, timezone)
-        counters, spent = await asyncio.gather(
+        counters, spent, rejected = await asyncio.gather(
             self.batch.execute("HGETALL", keys.client(client_id)),
             self.batch.execute("HGETALL", keys.day(client_id, day.name)),
+            self.batch.execute("GET", keys.rejected(client_id, utc(now_ms).date().isoformat())),
         )
         client, today = as_map(counters), as_map(spent)
         return ClientUsage(
@@ -94,6 +96,7 @@ class CallReads:
             day_spend_micros=int(today.get(b"spend_micros", 0)),
             day_held_micros=int(today.get(b"held_micros", 0)),
             day_begun_micros=int(today.get(b"begun_micros", 0)),
+            rejected=int(rejected or 0),
         )
 
 

@@ -113,7 +113,7 @@ def _iso(moment_ms: int | None) -> str | None:
 
 
 class UsageOut(BaseModel):
-    """`clients/{id}/usage` (contracts section 3)."""
+    """`clients/{id}/usage` (contracts section 3). `rejected`: calls refused in this UTC day."""
 
     client_id: str
     active_calls: int
@@ -125,6 +125,7 @@ class UsageOut(BaseModel):
     held: str
     settled: str
     unposted: str
+    rejected: int
     currency: str
 
 
@@ -146,6 +147,7 @@ async def usage(client_id: str, request: Request, caller: Caller) -> UsageOut:
         held=decimal_string(found.held_micros),
         settled=decimal_string(found.settled_micros),
         unposted=decimal_string(found.unposted_micros),
+        rejected=found.rejected,
         currency=client.currency,
     )
 

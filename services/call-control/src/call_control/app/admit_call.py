@@ -16,10 +16,12 @@ from call_control.app.answers import CHALLENGE, allow_answer, completed, deny_an
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
+from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
-from call_control.domain.denials import BUSY, REASONS, Denial, deny
+from call_control.domain.denials import BUSY, REASONS, Denial, Reason, deny
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
+from call_control.domain.rejection import subject_of
 from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
 
 PRODUCER: Final = "call-control"
@@ -139,7 +141,7 @@ class AdmitCall:
         attempt_id = request.attempt_id
         body = deny_answer(denial, attempt_id)
         partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
-        subject = facts.client.id if facts.client is not None else request.source_ip
+        subject = subject_of(facts.client.id if facts.client is not None else None, request.source_ip)
         event = rejected_event(case, denial)
         reply = await self._store.reject(partition, edge_id, attempt_id, subject, body, event, case.now_ms)
         if reply.status is Status.DUPLICATE:
@@ -185,19 +187,27 @@ def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Den
     """What the script's refusal means (domain.md section 4.11), with its figures."""
     money, full = decimal_string, BUSY if inbound else REASONS["max_calls_reached"]
     if reply.status is Status.MAX_CALLS_BRAND:
-        return Denial(full, f"brand limit {reply.limit}, active {reply.active}")
+        return _full(full, "brand", reply)
     if reply.status is Status.MAX_CALLS_CLIENT:
-        return Denial(full, f"client limit {reply.limit}, active {reply.active}")
+        return _full(full, "client", reply)
     if reply.status is Status.DAILY_LIMIT:
-        spent, held = money(reply.spend_micros), money(reply.held_micros)
-        return deny("daily_limit_reached", f"limit {money(reply.limit)}, spent {spent}, held {held}")
-    available = money(reply.available_micros or 0)
-    return deny("no_credit", f"available {available}, first hold {money(hold_micros)}")
+        limit, spent, held = money(reply.limit), money(reply.spend_micros), money(reply.held_micros)
+        used = money(reply.spend_micros + reply.held_micros)
+        told = f"limit {limit}, spent {spent}, held {held}"
+        return deny("daily_limit_reached", told, limit=limit, value=used)
+    available, hold = money(reply.available_micros or 0), money(hold_micros)
+    return deny("no_credit", f"available {available}, first hold {hold}", limit=available, value=hold)
+
+
+def _full(reason: Reason, whose: str, reply: AdmitReply) -> Denial:
+    detail = f"{whose} limit {reply.limit}, active {reply.active}"
+    return Denial(reason, detail, limit=str(reply.limit), value=str(reply.active))
 
 
 def rejected_event(case: Case, denial: Denial) -> bytes:
     """`call.rejected.v1` with the trace, which is read off the case only now."""
     request, facts = case.request, case.facts
+    lines = trace(case, denial)
     event = CallRejected(
         attempt_id=request.attempt_id,
         reason=denial.code,
@@ -209,10 +219,12 @@ def rejected_event(case: Case, denial: Denial) -> bytes:
         device_id=facts.device.id if facts.device is not None else None,
         caller=getattr(case, "shown", None) or getattr(case, "caller", None),
         callee=getattr(case, "callee", None) or request.request_user,
-        trace=[
-            {"step": line.step, "outcome": line.outcome, "detail": line.detail}
-            for line in trace(case, denial)
-        ],
+        trace=[{"step": line.step, "outcome": line.outcome, "detail": line.detail} for line in lines],
+        rule=lines[-1].step if lines else denial.step,
+        limit=denial.limit,
+        value=denial.value,
+        remedy=denial.reason.sentence,
+        withheld=facts.inbound and (asks_privacy(case) or getattr(case, "withhold", False)),
     )
     return seal(
         event,

@@ -82,17 +82,22 @@ REASONS = {reason.code: reason for reason in _TABLE}
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A refusal: its reason, this call's figures, and the step (domain.md section 4) that refused."""
+    """A refusal: its reason, this call's figures, and the step (domain.md section 4) that refused.
+
+    `limit` and `value`: the rule's figure and this call's, where there are such.
+    """
 
     reason: Reason
     detail: str
     step: str = ""
+    limit: str | None = None
+    value: str | None = None
 
     @property
     def code(self) -> str:
         return self.reason.code
 
 
-def deny(code: str, detail: str) -> Denial:
+def deny(code: str, detail: str, *, limit: str | None = None, value: str | None = None) -> Denial:
     """The denial of a code of the table; KeyError for a code that is not in it."""
-    return Denial(REASONS[code], detail)
+    return Denial(REASONS[code], detail, limit=limit, value=value)

@@ -141,6 +141,8 @@ class ClientUsage:
     day_spend_micros: int
     day_held_micros: int
     day_begun_micros: int
+    rejected: int = 0
+    """Calls refused in this UTC day, kept or not."""
 
     @property
     def available_micros(self) -> int:

@@ -104,6 +104,11 @@ class CallRejected(Event, frozen=True, kw_only=True):
     caller: str | None = None
     callee: str | None = None
     trace: list[dict[str, str]] = []
+    rule: str = ""  # the step that refused
+    limit: str | None = None  # the figure of that rule, and this call's
+    value: str | None = None
+    remedy: str = ""  # what to do about it, a sentence
+    withheld: bool = False  # the caller asked to stay unknown: clients see `anonymous`
 
 
 class DailyUsageCrossed(Event, frozen=True, kw_only=True):
