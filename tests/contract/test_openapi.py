@@ -18,7 +18,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "auth/me": "get",
         "brands clients devices ddis authorized-sources carriers carrier-servers routes destination-patterns"
         " transformation-sets transformation-rules edges admins special-numbers emergency-numbers"
-        " ddi-providers ddi-provider-addresses": CRUD,
+        " ddi-providers ddi-provider-addresses media-relay-sets application-server-sets"
+        " notification-templates": CRUD,
         "match-lists match-list-entries call-filters call-forwards": CRUD,
         "ddis/{}/unlink": "post",
         "transformation-sets/{}/try": "post",

@@ -20,6 +20,8 @@ from landline.chassis.problems import Unauthorized
 from landline.chassis.settings import Settings
 from provisioning.main import REGISTRY, routers
 
+from tests.support.other_services import OtherServices, other_services
+
 BASE = "/api/provisioning/v1"
 
 
@@ -41,6 +43,7 @@ class Api:
 
     def __init__(self, http: httpx.AsyncClient, app: FastAPI, db: Database, who: NamedPrincipals) -> None:
         self.http, self.app, self.db, self.who = http, app, db, who
+        self.others = OtherServices()
         self._numbers = itertools.count(1)
 
     async def call(self, who: str, method: str, path: str, **more: Any) -> httpx.Response:
@@ -95,13 +98,16 @@ class Api:
 @asynccontextmanager
 async def provisioning_api(settings: Settings, pool_size: int = 5) -> AsyncIterator[Api]:
     """The API over a pool of its own."""
-    db = Database(settings, "provisioning", pool_size=pool_size)
-    app = build_app("provisioning", settings, routers(), lifespan=_nothing)
-    who = NamedPrincipals()
-    app.state.db, app.state.verifier = db, who
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Api(http, app, db, who)
+    db, who = Database(settings, "provisioning", pool_size=pool_size), NamedPrincipals()
+    async with other_services() as others:
+        known = settings.model_copy(update={"public_url": others.url})
+        app = build_app("provisioning", known, routers(), lifespan=_nothing)
+        app.state.db, app.state.verifier = db, who
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            api = Api(http, app, db, who)
+            api.others = others
+            yield api
     await db.close()
 
 

@@ -55,7 +55,7 @@ async def test_a_client_reads_its_own_calls_without_what_concerns_the_operator(s
 
 
 async def test_a_client_without_billing_details_sees_no_price_anywhere(scene: Scene) -> None:
-    """show_billing_details false hides every price, in lists, filters, CSV, postings, profiles and quotes."""
+    """show_billing_details false hides every price, in lists, filters, CSV, postings, balance and quotes."""
     api, client = scene.api, scene.other
     await api.client(client, 2, show_billing_details=False)
     who = api.customer(client)
@@ -68,6 +68,9 @@ async def test_a_client_without_billing_details_sees_no_price_anywhere(scene: Sc
     assert "price" not in text.splitlines()[0]
     assert "amount" not in (await api.get(who, "/postings"))["items"][0]
     assert (await api.call(who, "GET", "/rating-profiles")).status_code == 403
+    balance = f"/clients/{client.client_id}/balance"
+    assert (await api.call(who, "GET", balance)).json()["code"] == "billing_details_hidden"
+    assert (await api.call(api.operator(client.brand_id), "GET", balance)).status_code == 200
     body = {"client_id": client.client_id, "number": "+34600123123"}
     assert (await api.call(who, "POST", "/price-quotes", json=body)).status_code == 403
     operator = await api.get(api.operator(client.brand_id), "/call-records")

@@ -12,24 +12,26 @@ import typer
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from landline.chassis import health, idempotency
-from landline.chassis.auth import TokenVerifier
+from landline.chassis.auth import SYSTEM, TokenVerifier
 from landline.chassis.http_app import build_app
 from landline.chassis.logging import configure
 from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.outbox import run_outbox
-from landline.chassis.postgres import Database
+from landline.chassis.postgres import Database, Scope
 from landline.chassis.redis import connect
-from landline.chassis.resources import Registry, resource_router
+from landline.chassis.resources import Actor, Registry, resource_router
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 
 from provisioning.accounts.admins import ADMINS
 from provisioning.accounts.routes import router as auth_router
 from provisioning.accounts.wiring import accounts_work, open_accounts
-from provisioning.api import lists
+from provisioning.api import lists, notification_templates
 from provisioning.api.ddis import unlink_router
+from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
 from provisioning.api.resources import REGISTRY as RESOURCES
-from provisioning.api.transformations import try_router
+from provisioning.api.transformation_tries import try_router
+from provisioning.domain.transformations import countries
 from provisioning.snapshot import snapshot_router
 
 REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS))
@@ -38,7 +40,15 @@ REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS))
 
 def routers() -> list[APIRouter]:
     """All of the API; addresses with a fixed word come before those with an id."""
-    special = [auth_router, lists.router, unlink_router(REGISTRY), try_router(), snapshot_router(REGISTRY)]
+    special = [
+        auth_router,
+        lists.router,
+        notification_templates.router,
+        unlink_router(REGISTRY),
+        ready_made_router(REGISTRY),
+        try_router(),
+        snapshot_router(REGISTRY),
+    ]
     return [*special, *(resource_router(REGISTRY, resource) for resource in REGISTRY.resources)]
 
 
@@ -125,6 +135,32 @@ def migrate() -> None:
     settings = Settings()
     configure(settings.log_level, "provisioning")
     migrate_schema(settings, service)
+
+
+@cli.command("ready-made-sets")
+def ready_made_sets(
+    country: Annotated[list[str] | None, typer.Argument(help="ISO 3166 codes; none: all of them")] = None,
+) -> None:
+    """Make the ready-made transformation sets that are missing. Run it again at will."""
+    settings = Settings()
+    configure(settings.log_level, "provisioning")
+    unknown = sorted(set(country or ()) - set(countries()))
+    if unknown:
+        raise typer.BadParameter(f"no such country: {', '.join(unknown)}")
+    made = asyncio.run(_make_sets(settings, country or list(countries())))
+    typer.echo(f"{made} sets made")
+
+
+async def _make_sets(settings: Settings, wanted: list[str]) -> int:
+    db, made = Database(settings, "provisioning", pool_size=2), 0
+    try:
+        for country in wanted:
+            actor = Actor(SYSTEM, settings, settings.clock.now_ms())
+            async with db.transaction(Scope.system()) as tx:
+                made += (await ready_made_set(tx, REGISTRY, actor, country))[1]
+    finally:
+        await db.close()
+    return made
 
 
 if __name__ == "__main__":

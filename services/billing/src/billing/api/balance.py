@@ -107,7 +107,12 @@ def ledger_router(registry: Registry) -> APIRouter:
     return ledger
 
 
-@router.get("/clients/{client_id}/balance", response_model=Balance, responses=responses(401, 403, 404))
+@router.get(
+    "/clients/{client_id}/balance",
+    response_model=Balance,
+    responses=responses(401, 403, 404),
+    dependencies=[Depends(DetailsOf(needed=True))],
+)
 async def balance(client_id: UUID, request: Request, caller: Caller) -> dict[str, Any]:
     """What the ledger says. Money on live calls is not in it: see call-control's `clients/{id}/usage`."""
     caller.require("balance", "r")

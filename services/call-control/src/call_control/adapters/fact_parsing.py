@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_network
-from typing import Any
 
 import structlog
 from landline.kernel.money import to_micros
 from landline.kernel.numbers import E164
-from landline.numbering.transformations import Rule, TransformationSet
 from landline.rating.lookup import Profile
 
+from call_control.adapters.row_kinds import Row, Rows, of_kind
+from call_control.adapters.transformation_facts import LazySets
 from call_control.domain.admission.money import terms_of
 from call_control.domain.facts import (
     BrandFacts,
@@ -33,16 +33,8 @@ from call_control.domain.facts import (
     ServiceNumber,
 )
 
-Row = Mapping[str, Any]
-Rows = Mapping[str, Row]
 Unseal = Callable[[str, str], str]
 log = structlog.get_logger(__name__)
-
-
-def of_kind(rows: Rows, kind: str) -> list[tuple[str, Row]]:
-    """The rows of one kind of a hash: `device:<id>` -> (id, row), oldest id first."""
-    prefix = f"{kind}:"
-    return sorted((field[len(prefix) :], row) for field, row in rows.items() if field.startswith(prefix))
 
 
 def money(value: str | None) -> int | None:
@@ -87,8 +79,9 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         outgoing_ddi_id=row.get("outgoing_ddi_id"),
         withhold_number=row.get("withhold_number", False),
         max_call_s=row.get("max_call_s"),
-        media_relay_set=row.get("media_relay_set") or "default",
-        application_server=row.get("application_server") or "default",
+        media_relay_set_id=row.get("media_relay_set_id"),
+        application_server_set_id=row.get("application_server_set_id"),
+        distribution=row.get("distribution") or "hash",
         outage_policy=row.get("outage_policy") or "deny",
         devices={device.name: device for device in devices},
         ddis={ddi.number: ddi for ddi in ddis},
@@ -183,13 +176,21 @@ def profile_facts(profile_id: str, row: Row) -> Profile:
 
 
 def brand_facts(
-    brand_id: str, row: Row, rows: Rows, platform: Rows, carrier_profiles: Rows, unseal: Unseal
+    brand_id: str,
+    row: Row,
+    rows: Rows,
+    platform: Rows,
+    carrier_profiles: Rows,
+    unseal: Unseal,
+    platform_sets: LazySets | None = None,
 ) -> BrandFacts:
     """A brand with its carriers, routes, transformations and numbers; `platform`: what all brands share.
 
-    `unseal(sealed, place)` opens what servers authenticate with; it may raise ValueError.
+    `unseal(sealed, place)` opens what servers authenticate with; it may raise ValueError. `platform_sets`:
+    the platform's transformation sets, where the brands of a process share them.
     """
     routes = _routes(rows)
+    platform_sets = LazySets(platform) if platform_sets is None else platform_sets
     prefixes = frozenset(prefix for route in routes for prefix in route.prefixes)
     return BrandFacts(
         id=brand_id,
@@ -210,11 +211,15 @@ def brand_facts(
         },
         carriers=_carriers(rows, carrier_profiles, unseal),
         routes=routes,
-        sets={**_sets(platform), **_sets(rows)},
+        sets=LazySets(rows, platform_sets),
         emergency_numbers=_numbers(platform, rows, "emergency"),
         special_numbers=_numbers(platform, rows, "special"),
         direct_devices=_direct_devices(rows),
         carrier_of_server={server_id: each["carrier_id"] for server_id, each in of_kind(rows, "server")},
+        media_relay_sets={set_id: each["name"] for set_id, each in of_kind(platform, "relays")},
+        application_servers={
+            set_id: tuple(each.get("servers") or ()) for set_id, each in of_kind(platform, "servers")
+        },
         patterns=prefixes,
         pattern_lengths=tuple(sorted({len(prefix) for prefix in prefixes}, reverse=True)),
         clients_with_routes=frozenset(route.client_id for route in routes if route.client_id),
@@ -299,22 +304,6 @@ def _route(route_id: str, row: Row, patterns: Mapping[str, Row]) -> Route:
 
 def _route_kind(kind: str) -> str:
     return kind if kind in ("fax", "emergency") else "call"
-
-
-def _sets(rows: Rows) -> dict[str, TransformationSet]:
-    rules: dict[str, list[Rule]] = defaultdict(list)
-    for _, row in of_kind(rows, "rule"):
-        rules[row["transformation_set_id"]].append(
-            Rule(row["direction"], row["priority"], row["match"], row["replace"])
-        )
-    found = {}
-    for set_id, _ in of_kind(rows, "set"):
-        try:
-            found[set_id] = TransformationSet(rules[set_id])
-        except ValueError as error:
-            # Left out whole: half a set would send calls to wrong numbers; without it they are refused.
-            log.error("transformation set that cannot be compiled", set_id=set_id, error=str(error))
-    return found
 
 
 def _numbers(platform: Rows, rows: Rows, kind: str) -> tuple[ServiceNumber, ...]:

@@ -32,6 +32,8 @@ from call_control.adapters.fact_parsing import (
 from call_control.adapters.keys import keys_of
 from call_control.adapters.rate_facts import plan_of
 from call_control.adapters.read_model import read_fields
+from call_control.adapters.row_kinds import Rows
+from call_control.adapters.transformation_facts import LazySets
 from call_control.domain.address_book import AddressBook
 from call_control.domain.facts import BrandFacts, ClientFacts, EdgeFacts
 from call_control.domain.rates import RateBook
@@ -154,6 +156,7 @@ class FactsCache:
         self._decks = decks
         self._whole: Loading[str, Directory] = Loading(self._load_directory, 1)
         self._rates: Loading[str, RateBook] = Loading(self._load_rates, 1)
+        self._platform: Loading[str, tuple[Rows, LazySets]] = Loading(self._load_platform, 1)
         self._brands: Loading[str, BrandFacts | None] = Loading(self._load_brand, 100_000)
         self._clients: Loading[tuple[str, str], ClientFacts | None] = Loading(self._load_client, CLIENTS_KEPT)
         self._names: Loading[tuple[str, str], str | None] = Loading(self._load_name, NAMES_KEPT)
@@ -251,13 +254,16 @@ class FactsCache:
         row = directory.brands.get(brand_id)
         if row is None:
             return None
+        platform, sets = self._platform.known("") or await self._platform.get("")
         own = self._batch.execute("HGETALL", keys.brand(row["partition"], brand_id))
-        platform = self._batch.execute("HGETALL", keys.PLATFORM)
         profiles = self._batch.execute("HGETALL", keys.CARRIER_PROFILES)
         rows = read_fields(await own)
-        return brand_facts(
-            brand_id, row, rows, read_fields(await platform), read_fields(await profiles), self._unseal
-        )
+        carriers = read_fields(await profiles)
+        return brand_facts(brand_id, row, rows, platform, carriers, self._unseal, sets)
+
+    async def _load_platform(self, _key: str) -> tuple[Rows, LazySets]:
+        rows = read_fields(await self._batch.execute("HGETALL", keys.PLATFORM))
+        return rows, LazySets(rows)
 
     async def _load_client(self, key: tuple[str, str]) -> ClientFacts | None:
         brand_id, client_id = key
@@ -304,7 +310,8 @@ class FactsCache:
         return RateBook({plan_id: plan_of(plan_id, row) for plan_id, row in found.items()}, opened)
 
     def _on_gap(self) -> None:
-        for cache in (self._whole, self._rates, self._brands, self._clients, self._names, self._numbers):
+        whole = (self._whole, self._rates, self._platform)
+        for cache in (*whole, self._brands, self._clients, self._names, self._numbers):
             cache.forget_all()
 
     def _on_entry(self, entry: Entry) -> None:

@@ -70,6 +70,8 @@ _OF_BRAND = {
     "transformation_rule": "rule",
     "special_number": "special",
     "emergency_number": "emergency",
+    "media_relay_set": "relays",
+    "application_server_set": "servers",
 }
 _OF_CLIENT = {"device": "device", "ddi": "ddi", "authorized_source": "source", "profile": "profile"}
 

@@ -8,6 +8,7 @@ import msgspec
 
 from call_control.domain.admission.case import Case, Leg, Target
 from call_control.domain.denials import Denial
+from call_control.domain.media_place import application_server, media_relay_set
 
 MAX_ANSWER_BYTES: Final = 6_000
 """Kamailio's buffers (contracts section 4)."""
@@ -90,8 +91,8 @@ def allow_answer(case: Case, call_id: str) -> bytes:
                 callee=case.callee,
                 withhold=case.withhold,
                 record=case.ddi is not None and case.ddi.record in ("outbound", "all"),
-                media_relay_set=case.client.media_relay_set,
-                application_server=case.client.application_server,
+                media_relay_set=media_relay_set(case.brand, case.client),
+                application_server=application_server(case.brand, case.client, call_id),
                 language=case.device.language or case.client.language,
                 routes=routes,
             )
@@ -115,8 +116,8 @@ def inbound_answer(case: Case, call_id: str) -> bytes:
             callee=case.callee,
             withhold=case.withhold,
             record=case.ddi.record in ("inbound", "all"),
-            media_relay_set=case.client.media_relay_set,
-            application_server=case.client.application_server,
+            media_relay_set=media_relay_set(case.brand, case.client),
+            application_server=application_server(case.brand, case.client, call_id),
             language=case.ddi.language or case.device.language or case.client.language,
             targets=case.targets,
         )

@@ -99,8 +99,9 @@ class ClientFacts:
     outgoing_ddi_id: str | None = None
     withhold_number: bool = False
     max_call_s: int | None = None
-    media_relay_set: str = "default"
-    application_server: str = "default"
+    media_relay_set_id: str | None = None
+    application_server_set_id: str | None = None
+    distribution: str = "hash"
     outage_policy: str = "deny"
     devices: Mapping[str, DeviceFacts] = field(default_factory=dict)
     ddis: Mapping[str, Ddi] = field(default_factory=dict)
@@ -217,6 +218,10 @@ class BrandFacts:
     direct_devices: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Source address -> (client id, device name) of the devices with direct connectivity."""
     carrier_of_server: Mapping[str, str] = field(default_factory=dict)
+    media_relay_sets: Mapping[str, str] = field(default_factory=dict)
+    """The name by which edges know a set, by id."""
+    application_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The servers of a set, by its id."""
     patterns: frozenset[str] = frozenset()
     """All prefixes that some route matches; `pattern_lengths`: how long they are, longest first."""
     pattern_lengths: tuple[int, ...] = ()

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from landline.chassis.problems import Conflict
-from landline.chassis.resources import ApiModel, Change, Resource, Rights, row_columns, update
+from landline.chassis.resources import (
+    ApiModel,
+    Change,
+    Reference,
+    Resource,
+    Rights,
+    row_columns,
+    update,
+)
 from landline.chassis.resources.field_types import (
     Country,
     Currency,
@@ -18,10 +27,12 @@ from landline.chassis.resources.field_types import (
 from landline.contracts import streams
 from landline.kernel.ids import PARTITIONS
 from pydantic import AfterValidator, Field
-from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, any_, func, select
+from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, Uuid, any_, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.api.field_types import Domain, InvoiceData, MaxCalls, MaxCallSeconds
+from provisioning.api.notification_templates import TemplateIds
+from provisioning.api.platform_sets import DEFAULT_APPLICATION_SERVER_SET, DEFAULT_MEDIA_RELAY_SET
 from provisioning.api.schema import METADATA
 
 BrandFeature = Literal["faxes", "recordings", "voicemail", "billing", "invoices", "webhooks"]
@@ -44,8 +55,14 @@ TABLE = Table(
     Column("recordings_quota_mb", Integer),
     Column("emergency_caller", Text),
     Column("reject_spoofed", Boolean, nullable=False),
+    Column("media_relay_set_ids", ARRAY(Uuid), nullable=False),
+    Column("application_server_set_ids", ARRAY(Uuid), nullable=False),
+    Column("notification_template_ids", JSONB, nullable=False),
     Column("partition", SmallInteger, nullable=False),
 )
+
+
+SetIds = Annotated[list[UUID], Field(min_length=1, max_length=50), AfterValidator(unique_items)]
 
 
 class BrandFields(ApiModel):
@@ -69,6 +86,13 @@ class BrandFields(ApiModel):
     reject_spoofed: bool = Field(
         False, description="refuse calls from outside that show one of our own active numbers"
     )
+    media_relay_set_ids: SetIds = Field(
+        [DEFAULT_MEDIA_RELAY_SET], description="those it may use; the first is for clients that name none"
+    )
+    application_server_set_ids: SetIds = Field(
+        [DEFAULT_APPLICATION_SERVER_SET], description="those it may use; the first is its clients' default"
+    )
+    notification_template_ids: TemplateIds = {}
     reset_credentials: bool = Field(
         False, description="with a new sip_domain: give all devices new passwords, shown once in the answer"
     )
@@ -104,6 +128,20 @@ async def _keep_used_features(change: Change) -> None:
         )
         if count:
             raise Conflict("feature_in_use", f"{feature}: still used by {count} clients")
+
+
+async def _keep_used_sets(change: Change) -> None:
+    """A set that a client uses cannot be taken from its brand."""
+    if change.action != "u" or change.old is None:
+        return
+    clients = change.resource.table_named("clients")
+    for kind in ("media_relay_set", "application_server_set"):
+        for gone in sorted(set(change.old[f"{kind}_ids"]) - set(change.new[f"{kind}_ids"])):
+            used = clients.c[f"{kind}_id"] == gone
+            query = select(func.count()).select_from(clients)
+            count = await change.tx.scalar(query.where(clients.c.brand_id == change.old["id"], used))
+            if count:
+                raise Conflict("set_in_use", f"{kind} {gone}: still used by {count} clients")
 
 
 async def _credentials_follow_the_domain(change: Change) -> None:
@@ -154,12 +192,19 @@ BRANDS = Resource(
             "recordings_quota_mb",
             "partition",
             "max_calls",
+            "media_relay_set_ids",
+            "application_server_set_ids",
+            "notification_template_ids",
         }
     ),
     filters=("name", "sip_domain", "enabled", "country", "currency", "features"),
     sorts=("name", "sip_domain"),
+    references={
+        "media_relay_set_ids": Reference("media_relay_sets", "media relay set"),
+        "application_server_set_ids": Reference("application_server_sets", "application server set"),
+    },
     unique={"brands_name_key": "name", "brands_sip_domain_key": "sip_domain"},
-    rules=(_choose_partition, _keep_used_features, _credentials_follow_the_domain),
+    rules=(_choose_partition, _keep_used_features, _keep_used_sets, _credentials_follow_the_domain),
     after=(_new_credentials,),
     stream=streams.CONFIG,
     about="Operators on the platform. The platform level writes; a brand and its clients read their own.",

@@ -28,6 +28,7 @@ CARRIER_TABLE = Table(
     Column("transformation_set_id", Uuid),
     Column("calculate_cost", Boolean, nullable=False),
     Column("currency", Text, nullable=False),
+    Column("media_relay_set_id", Uuid),
 )
 SERVER_TABLE = Table(
     "carrier_servers",
@@ -60,6 +61,7 @@ class CarrierFields(ApiModel):
     transformation_set_id: UUID | None = None
     calculate_cost: bool = False
     currency: Currency | None = Field(None, description="of what it charges us; default: the brand's")
+    media_relay_set_id: UUID | None = Field(None, description="the platform sets it; null: the client's")
 
 
 class CarrierServerFields(ApiModel):
@@ -149,7 +151,9 @@ CARRIERS = Resource(
     references={
         "brand_id": Reference("brands", "brand"),
         "transformation_set_id": Reference("transformation_sets", "transformation set", shared=True),
+        "media_relay_set_id": Reference("media_relay_sets", "media relay set"),
     },
+    platform_edits=frozenset({"media_relay_set_id"}),
     unique={"carriers_brand_id_name_key": "name"},
     rules=(_currency_of_brand,),
     stream=streams.CONFIG,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
+from landline.chassis.problems import Conflict
 from landline.chassis.resources import (
     ApiModel,
     Change,
@@ -26,10 +27,12 @@ from landline.chassis.resources.field_types import (
 )
 from landline.contracts import streams
 from pydantic import AfterValidator, Field
-from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, Uuid
+from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
+from provisioning.adapters.peers import Peers
 from provisioning.api.field_types import InvoiceData, MaxCalls, MaxCallSeconds
+from provisioning.api.notification_templates import TemplateIds
 from provisioning.api.schema import METADATA
 from provisioning.domain.client_rules import client_refusals
 
@@ -62,8 +65,9 @@ TABLE = Table(
     Column("allow_recording_removal", Boolean, nullable=False),
     Column("outage_policy", Text, nullable=False),
     Column("distribution", Text, nullable=False),
-    Column("media_relay_set", Text, nullable=False),
-    Column("application_server", Text, nullable=False),
+    Column("media_relay_set_id", Uuid, nullable=False),
+    Column("application_server_set_id", Uuid, nullable=False),
+    Column("notification_template_ids", JSONB, nullable=False),
 )
 
 DailyMoney = Annotated[int, MoneyText(decimals=2, least="0", most="999999.99")]
@@ -104,9 +108,13 @@ class ClientFields(ApiModel):
     withhold_number: bool = False
     allow_recording_removal: bool = True
     outage_policy: Literal["deny", "domestic", "allow"] = "deny"
-    distribution: Literal["hash", "round-robin", "static"] = "hash"
-    media_relay_set: Name = "default"
-    application_server: Name = "default"
+    distribution: Literal["hash", "round-robin", "static"] = Field(
+        "hash",
+        description="over the servers of its set: always the same by its id, by turns, or always the first",
+    )
+    media_relay_set_id: UUID | None = Field(None, description="one of the brand's; null: its first")
+    application_server_set_id: UUID | None = Field(None, description="one of the brand's; null: its first")
+    notification_template_ids: TemplateIds = {}
 
 
 async def _default_to_brand(change: Change) -> None:
@@ -118,21 +126,48 @@ async def _default_to_brand(change: Change) -> None:
         change.new[column] = change.new[column] or brand[column]
     if change.action == "c" and "billing_method" not in change.sent and "billing" not in brand["features"]:
         change.new["billing_method"] = "none"
+    for kind in ("media_relay_set", "application_server_set"):
+        change.new[f"{kind}_id"] = change.new[f"{kind}_id"] or brand[f"{kind}_ids"][0]
     change.new["daily_usage_alerts"] = sorted(change.new["daily_usage_alerts"])
     for refusal in client_refusals(change.new, dict(brand)):
         change.refuse(*refusal)
 
 
 async def _keep_currency(change: Change) -> None:
-    """Its ledger counts in it from the first posting on; whether there is one only billing knows."""
-    if change.action == "u" and change.differs("currency"):
-        change.refuse("currency", "currency_frozen", "the currency is chosen once, at creation")
+    """The ledger and the calls on it count in it: once money moved, it stays. Only billing knows whether."""
+    if change.action != "u" or not change.differs("currency") or change.errors:
+        return
+    peers, client_id = Peers(change.actor.settings), str(change.new["id"])
+    if await peers.money_moved(client_id) or await peers.live_calls(client_id):
+        change.refuse("currency", "currency_frozen", "money moved already: the currency stays")
+
+
+async def _not_while_calls_live(change: Change) -> None:
+    """A client that goes would leave calls that nobody is charged for."""
+    if change.action == "d":
+        live = await Peers(change.actor.settings).live_calls(str(change.new["id"]))
+        if live:
+            raise Conflict("calls_live", f"{live} calls are live: hang them up, or wait until they end")
+
+
+async def _keep_used_features(change: Change) -> None:
+    """Numbers that record need the feature; without it nobody would see that they no longer do."""
+    if change.action != "u" or change.old is None or "recordings" not in change.old["features"]:
+        return
+    if "recordings" not in change.new["features"]:
+        ddis = change.resource.table_named("ddis")
+        recording = select(func.count()).select_from(ddis)
+        own = (ddis.c.client_id == change.new["id"], ddis.c.record != "none")
+        if count := await change.tx.scalar(recording.where(*own)):
+            raise Conflict("feature_in_use", f"recordings: {count} DDIs still record")
 
 
 async def _not_when_deleting(change: Change) -> None:
     if change.action != "d":
         await _default_to_brand(change)
 
+
+_PLATFORM_DATA = frozenset({"distribution", "media_relay_set_id", "application_server_set_id"})
 
 CLIENTS = Resource(
     name="clients",
@@ -143,8 +178,8 @@ CLIENTS = Resource(
     client_column="id",
     rights=Rights(platform="crud", brand="crud", client="ru"),
     client_edits=frozenset({"daily_usage_emails", "client_spend_cap", "outgoing_ddi_id", "withhold_number"}),
-    platform_edits=frozenset({"distribution", "media_relay_set", "application_server"}),
-    hidden_from_client=frozenset({"distribution", "media_relay_set", "application_server"}),
+    platform_edits=_PLATFORM_DATA,
+    hidden_from_client=_PLATFORM_DATA | {"notification_template_ids"},
     filters=(
         "name",
         "enabled",
@@ -158,15 +193,19 @@ CLIENTS = Resource(
         "max_calls",
         "max_daily_usage",
         "transformation_set_id",
+        "media_relay_set_id",
+        "application_server_set_id",
     ),
     sorts=("name", "max_calls"),
     references={
         "brand_id": Reference("brands", "brand"),
         "transformation_set_id": Reference("transformation_sets", "transformation set", shared=True),
         "outgoing_ddi_id": Reference("ddis", "DDI of this client", same_client=True),
+        "media_relay_set_id": Reference("media_relay_sets", "media relay set"),
+        "application_server_set_id": Reference("application_server_sets", "application server set"),
     },
     unique={"clients_brand_id_name_key": "name"},
-    rules=(_not_when_deleting, _keep_currency),
+    rules=(_not_when_deleting, _keep_used_features, _keep_currency, _not_while_calls_live),
     stream=streams.CONFIG,
     about="Residential clients. The brand writes; a client reads itself and edits a few fields.",
 )

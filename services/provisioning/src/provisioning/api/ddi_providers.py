@@ -21,6 +21,7 @@ PROVIDER_TABLE = Table(
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("transformation_set_id", Uuid),
+    Column("media_relay_set_id", Uuid),
 )
 ADDRESS_TABLE = Table(
     "ddi_provider_addresses",
@@ -42,6 +43,7 @@ class DdiProviderFields(ApiModel):
     transformation_set_id: UUID | None = Field(
         None, description="how it writes numbers; null: E.164, with or without the plus"
     )
+    media_relay_set_id: UUID | None = Field(None, description="the platform sets it; null: the client's")
 
 
 class DdiProviderAddressFields(ApiModel):
@@ -65,7 +67,9 @@ DDI_PROVIDERS = Resource(
     references={
         "brand_id": Reference("brands", "brand"),
         "transformation_set_id": Reference("transformation_sets", "transformation set", shared=True),
+        "media_relay_set_id": Reference("media_relay_sets", "media relay set"),
     },
+    platform_edits=frozenset({"media_relay_set_id"}),
     unique={"ddi_providers_brand_id_name_key": "name"},
     stream=streams.CONFIG,
     about="Who brings calls in.",

@@ -1,4 +1,4 @@
-"""Countries, currencies, time zones, languages: read-only lists, from the libraries that know them."""
+"""Countries, currencies, time zones, languages: read-only lists, by phonenumbers, Unicode CLDR, tzdata."""
 
 from __future__ import annotations
 
@@ -7,47 +7,19 @@ from typing import Any
 from zoneinfo import available_timezones
 
 import phonenumbers
+from babel import Locale
+from babel.numbers import get_currency_name, get_currency_precision, get_currency_symbol
 from fastapi import APIRouter
 from landline.chassis.auth import Caller
 from landline.chassis.problems import responses
 from pydantic import BaseModel
 
-LANGUAGES = {
-    "ca": "Català",
-    "de": "Deutsch",
-    "en": "English",
-    "es": "Español",
-    "eu": "Euskara",
-    "fr": "Français",
-    "it": "Italiano",
-    "pt": "Português",
-}
-CURRENCIES = {
-    "EUR": "Euro",
-    "USD": "US dollar",
-    "GBP": "Pound sterling",
-    "CHF": "Swiss franc",
-    "SEK": "Swedish krona",
-    "NOK": "Norwegian krone",
-    "DKK": "Danish krone",
-    "PLN": "Polish zloty",
-    "CZK": "Czech koruna",
-    "RON": "Romanian leu",
-    "HUF": "Hungarian forint",
-    "BRL": "Brazilian real",
-    "MXN": "Mexican peso",
-    "COP": "Colombian peso",
-    "CLP": "Chilean peso",
-    "ARS": "Argentine peso",
-    "PEN": "Peruvian sol",
-    "CAD": "Canadian dollar",
-    "AUD": "Australian dollar",
-    "JPY": "Japanese yen",
-    "INR": "Indian rupee",
-    "MAD": "Moroccan dirham",
-    "TRY": "Turkish lira",
-    "ZAR": "South African rand",
-}
+LANGUAGES = ("ca", "de", "en", "es", "eu", "fr", "it", "pt")
+_CURRENCIES = (
+    "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CRC CZK DKK DOP EGP EUR GBP GTQ HKD HUF IDR ILS INR ISK JPY KRW"
+    " MAD MXN MYR NGN NOK NZD PEN PHP PLN PYG RON RSD SAR SEK SGD THB TND TRY TWD UAH USD UYU VND XAF XOF ZAR"
+)
+_ENGLISH = Locale("en")
 
 
 class Item(BaseModel):
@@ -56,6 +28,8 @@ class Item(BaseModel):
     code: str
     name: str
     calling_code: str | None = None
+    symbol: str | None = None
+    decimals: int | None = None
 
 
 class Items(BaseModel):
@@ -65,11 +39,28 @@ class Items(BaseModel):
     next_cursor: None = None
 
 
+def country_name(code: str) -> str:
+    """The English name of a country (Unicode CLDR); the code itself where there is none."""
+    return str(_ENGLISH.territories.get(code, code))
+
+
 @cache
 def _countries() -> list[dict[str, Any]]:
+    codes = sorted(phonenumbers.SUPPORTED_REGIONS)
+    calling = {code: phonenumbers.country_code_for_region(code) for code in codes}
+    return [{"code": c, "name": country_name(c), "calling_code": f"+{calling[c]}"} for c in codes]
+
+
+@cache
+def _currencies() -> list[dict[str, Any]]:
     return [
-        {"code": region, "name": region, "calling_code": f"+{phonenumbers.country_code_for_region(region)}"}
-        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        {
+            "code": code,
+            "name": get_currency_name(code, locale=_ENGLISH),
+            "symbol": get_currency_symbol(code, locale=_ENGLISH),
+            "decimals": get_currency_precision(code),
+        }
+        for code in _CURRENCIES.split()
     ]
 
 
@@ -79,8 +70,9 @@ def _timezones() -> list[dict[str, Any]]:
     return [{"code": name, "name": name.replace("_", " ")} for name in names]
 
 
-def _named(names: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"code": code, "name": name} for code, name in sorted(names.items())]
+@cache
+def _languages() -> list[dict[str, Any]]:
+    return [{"code": code, "name": Locale(code).get_display_name() or code} for code in LANGUAGES]
 
 
 router = APIRouter(tags=["lists"], responses=responses(401))
@@ -95,7 +87,7 @@ async def countries(_caller: Caller) -> dict[str, Any]:
 @router.get("/currencies", name="list currencies", response_model=Items)
 async def currencies(_caller: Caller) -> dict[str, Any]:
     """Common currencies, ISO 4217. Others can be used; nothing is ever converted."""
-    return {"items": _named(CURRENCIES)}
+    return {"items": _currencies()}
 
 
 @router.get("/timezones", name="list timezones", response_model=Items)
@@ -107,4 +99,4 @@ async def timezones(_caller: Caller) -> dict[str, Any]:
 @router.get("/languages", name="list languages", response_model=Items)
 async def languages(_caller: Caller) -> dict[str, Any]:
     """Languages with built-in texts or announcements, BCP 47."""
-    return {"items": _named(LANGUAGES)}
+    return {"items": _languages()}

@@ -18,12 +18,15 @@ from provisioning.api.devices import DEVICES
 from provisioning.api.edges import EDGES
 from provisioning.api.match_lists import MATCH_LIST_ENTRIES, MATCH_LISTS
 from provisioning.api.numbers import EMERGENCY_NUMBERS, SPECIAL_NUMBERS
+from provisioning.api.platform_sets import APPLICATION_SERVER_SETS, MEDIA_RELAY_SETS
 from provisioning.api.routes import ROUTES
 from provisioning.api.transformations import TRANSFORMATION_RULES, TRANSFORMATION_SETS
 
 REGISTRY = Registry(
     "provisioning",
     (
+        MEDIA_RELAY_SETS,
+        APPLICATION_SERVER_SETS,
         BRANDS,
         TRANSFORMATION_SETS,
         TRANSFORMATION_RULES,

@@ -1,15 +1,11 @@
-"""Numeric transformation sets and their rules; `try` says what a set does to a number (model-system 1.8)."""
+"""Numeric transformation sets and their rules (model-system 1.8)."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Literal
+from dataclasses import asdict, replace
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request
-from landline.chassis.auth import Caller
-from landline.chassis.postgres import Database, Scope
-from landline.chassis.problems import responses
 from landline.chassis.resources import (
     ApiModel,
     Change,
@@ -18,22 +14,23 @@ from landline.chassis.resources import (
     Rights,
     Row,
     create,
-    fetch,
+    delete,
     owned_by_brand,
     wire,
 )
 from landline.chassis.resources.field_types import Country, Description, Line, Name
 from landline.contracts import streams
-from pydantic import BaseModel, Field
-from sqlalchemy import Column, SmallInteger, Table, Text, Uuid, select
+from landline.kernel.clock import utc
+from pydantic import Field
+from sqlalchemy import ARRAY, Column, SmallInteger, Table, Text, Uuid, select
 
 from provisioning.api.schema import METADATA
 from provisioning.domain.transformations import (
     MAX_MATCH_CHARS,
     MAX_RULES_PER_DIRECTION,
+    BadPlan,
+    DialPlan,
     Direction,
-    Rule,
-    RuleList,
     check_rule,
     dial_plan,
     generate,
@@ -46,6 +43,10 @@ SET_TABLE = Table(
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("country", Text),
+    Column("international_code", Text),
+    Column("trunk_prefix", Text),
+    Column("area_code", Text),
+    Column("national_lengths", ARRAY(SmallInteger)),
 )
 RULE_TABLE = Table(
     "transformation_rules",
@@ -60,13 +61,30 @@ RULE_TABLE = Table(
 )
 
 
+PLAN_FIELDS = ("international_code", "trunk_prefix", "area_code", "national_lengths")
+
+
 class TransformationSetFields(ApiModel):
-    """A set. With generate_rules it is made with the rules of its country's way of dialling."""
+    """A set, and how people dial there. With generate_rules its rules are made from that."""
 
     name: Name
     description: Description = ""
     country: Country | None = None
-    generate_rules: bool = Field(False, description="on creation: make the rules of `country`")
+    international_code: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{1,10}$")] | None = Field(
+        None, description="null: the country's, such as 00"
+    )
+    trunk_prefix: Annotated[str, Field(max_length=5, pattern=r"^[0-9]{0,5}$")] | None = Field(
+        None, description="null: the country's; empty: none"
+    )
+    area_code: Annotated[str, Field(max_length=5, pattern=r"^[0-9]{0,5}$")] | None = Field(
+        None, description="of the place; with it people may dial local numbers without their area"
+    )
+    national_lengths: (
+        Annotated[list[Annotated[int, Field(ge=1, le=17)]], Field(min_length=1, max_length=17)] | None
+    ) = Field(None, description="digits of a national number without trunk prefix; null: the country's")
+    generate_rules: bool = Field(
+        False, description="make the rules of this way of dialling; the rules that there are go"
+    )
 
 
 class TransformationRuleFields(ApiModel):
@@ -80,26 +98,52 @@ class TransformationRuleFields(ApiModel):
     description: Description = ""
 
 
-async def _generation_needs_country(change: Change) -> None:
-    given = change.given
-    if isinstance(given, TransformationSetFields) and given.generate_rules:
-        if change.action != "c":
-            change.refuse("generate_rules", "only_on_creation", "rules are generated when a set is made")
-        elif given.country is None:
-            change.refuse("country", "required", "whose way of dialling?")
+async def _plan_is_sound(change: Change) -> None:
+    """Facts that would generate wrong rules are refused, whether rules are made now or later."""
+    given, new = change.given, change.new
+    if change.action == "d" or not isinstance(given, TransformationSetFields):
+        return
+    if new["country"] is None:
+        names = [n for n in PLAN_FIELDS if new[n] is not None] or (["country"] * given.generate_rules)
+        for name in names:
+            change.refuse("country" if name == "country" else name, "needs_country", "whose way of dialling?")
+        return
+    try:
+        plan_of(new)
+    except BadPlan as error:
+        field = "country" if error.field == "country_code" else error.field
+        change.refuse(field, "invalid_plan", error.message)
+    if change.action == "u" and given.generate_rules:
+        new["updated_at"] = utc(change.actor.now_ms)  # a change also when no field of the set differs
 
 
 async def _generate(change: Change) -> None:
-    """The rules of a country's way of dialling, each a row of its own that people can then change."""
+    """The rules of a way of dialling, each a row of its own that people can then change."""
     given = change.given
-    if change.action != "c" or not isinstance(given, TransformationSetFields) or not given.generate_rules:
+    if change.action == "d" or not isinstance(given, TransformationSetFields) or not given.generate_rules:
         return
+    await _drop_rules(change)
     schema = wire.create_schema(TRANSFORMATION_RULES)
-    for rule in generate(dial_plan(str(given.country))):
+    for rule in generate(plan_of(change.new)):
         body = schema.model_validate(
             {**asdict(rule), "transformation_set_id": change.new["id"], "brand_id": change.new["brand_id"]}
         )
         await create(change.tx, change.registry, TRANSFORMATION_RULES, change.actor, body)
+
+
+async def _drop_rules(change: Change) -> None:
+    if change.action == "u":
+        own = select(RULE_TABLE.c.id).where(RULE_TABLE.c.transformation_set_id == change.new["id"])
+        for rule_id in (await change.tx.execute(own.order_by(RULE_TABLE.c.id))).scalars().all():
+            await delete(change.tx, change.registry, TRANSFORMATION_RULES, change.actor, rule_id)
+
+
+def plan_of(row: Row) -> DialPlan:
+    """A set's way of dialling: its own facts before its country's. Raises BadPlan."""
+    own = {name: row[name] for name in PLAN_FIELDS if row[name] is not None}
+    if "national_lengths" in own:
+        own["national_lengths"] = tuple(own["national_lengths"])
+    return replace(dial_plan(row["country"]), **own)
 
 
 async def _sound_expression(change: Change) -> None:
@@ -136,7 +180,7 @@ TRANSFORMATION_SETS = Resource(
     sorts=("name",),
     references={"brand_id": Reference("brands", "brand")},
     unique={"transformation_sets_brand_id_name_key": "name"},
-    rules=(_generation_needs_country,),
+    rules=(_plan_is_sound,),
     after=(_generate,),
     stream=streams.CONFIG,
     about="How numbers are rewritten, in and out. Sets without a brand are the platform's, for all to use.",
@@ -162,46 +206,3 @@ TRANSFORMATION_RULES = Resource(
     stream=streams.CONFIG,
     about="The rules of a set.",
 )
-
-
-class Try(ApiModel):
-    """A number to rewrite."""
-
-    direction: Direction
-    number: Annotated[str, Field(max_length=64)]
-
-
-class Tried(BaseModel):
-    """What came out, and which rule did it."""
-
-    result: str
-    rule_id: UUID | None
-    outcome: Literal["rewritten", "unchanged"]
-
-
-def try_router() -> APIRouter:
-    """`POST transformation-sets/{id}/try`."""
-    router = APIRouter(tags=["transformation-sets"])
-
-    @router.post("/transformation-sets/{id}/try", name="try", responses=responses(401, 403, 404, 422))
-    async def try_number(id: UUID, body: Try, request: Request, caller: Caller) -> Tried:
-        TRANSFORMATION_SETS.require(caller, "r")
-        db: Database = request.app.state.db
-        async with db.transaction(Scope.of(caller)) as tx:
-            await fetch(tx, TRANSFORMATION_SETS, caller, id)
-            rules = select(RULE_TABLE).where(
-                RULE_TABLE.c.transformation_set_id == id, RULE_TABLE.c.direction == body.direction
-            )
-            ordered = rules.order_by(RULE_TABLE.c.priority, RULE_TABLE.c.id)
-            rows = [dict(r) for r in (await tx.execute(ordered)).mappings()]
-        return tried(rows, body.number)
-
-    return router
-
-
-def tried(rows: list[Row], number: str) -> Tried:
-    """Apply rows of one direction to a number, with the very function that call-control uses."""
-    rules = [Rule(row["direction"], row["priority"], row["match"], row["replace"]) for row in rows]
-    applied = RuleList(rules).apply(number)
-    hit = next((row["id"] for row, rule in zip(rows, rules, strict=True) if rule is applied.rule), None)
-    return Tried(result=applied.result, rule_id=hit, outcome="rewritten" if hit else "unchanged")

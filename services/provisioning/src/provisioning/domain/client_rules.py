@@ -26,3 +26,6 @@ def client_refusals(client: Mapping[str, Any], brand: Mapping[str, Any]) -> Iter
         yield Refusal("credit_limit", "only_postpaid", "only a postpaid client has a credit limit")
     if client["max_daily_usage_micros"] is not None and client["billing_method"] == "none":
         yield Refusal("max_daily_usage", "needs_billing", "usage is counted only where calls are priced")
+    for kind in ("media_relay_set", "application_server_set"):
+        if client[f"{kind}_id"] not in brand[f"{kind}_ids"]:
+            yield Refusal(f"{kind}_id", "not_in_brand", "the brand may not use this set")

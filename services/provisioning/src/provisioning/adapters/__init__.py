@@ -1,0 +1,1 @@
+"""What provisioning asks of the other services."""
