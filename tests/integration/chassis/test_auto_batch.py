@@ -12,7 +12,7 @@ import pytest_asyncio
 from landline.chassis.embedded.stores import Stores
 from landline.chassis.redis import AutoBatch, connect, durability_gaps
 from landline.chassis.settings import Settings
-from redis.exceptions import ConnectionError, ResponseError
+from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from tests.support.stores import TestStores
 
@@ -96,6 +96,30 @@ async def test_a_killed_server_fails_what_was_in_flight_and_the_next_batch_recon
         await batch.execute("INCR", "n")
     fresh_stores.valkey.start()
     assert await batch.execute("INCR", "n") == 2
+    await batch.aclose()
+    await redis.aclose()
+
+
+async def test_an_argument_that_cannot_be_sent_harms_nothing_that_follows(batch: AutoBatch) -> None:
+    """None is no text: its caller hears of it, the lane goes on."""
+    for _ in range(4):  # more than there are lanes
+        with pytest.raises(Exception, match="must be str"):
+            await batch.execute("SET", "batch:text", None)
+    assert await batch.execute("SET", "batch:text", "x")
+
+
+async def test_a_server_that_stands_still_is_given_up_in_time_and_used_again(
+    fresh_stores: Stores, tmp_path: Path
+) -> None:
+    """Its late replies must not be taken for those of the next batch."""
+    redis = await connect(Settings(redis_url=fresh_stores.valkey.url(), data=tmp_path))
+    batch = AutoBatch(redis, timeout_s=0.3, lanes=1)
+    await batch.execute("SET", "n", 1)
+    await redis.client_pause(1000)
+    with pytest.raises(TimeoutError):
+        await batch.execute("INCR", "n")
+    await asyncio.sleep(1)
+    assert await batch.execute("GET", "n") in (b"1", b"2")
     await batch.aclose()
     await redis.aclose()
 
