@@ -15,9 +15,11 @@ CRUD = ("get", "post"), ("get", "patch", "delete")
 FIRST_CUT: dict[str, dict[str, Any]] = {
     "provisioning": {
         "auth/login auth/refresh auth/logout auth/impersonate auth/password auth/otp": "post",
-        "auth/me": "get",
+        "auth/me auth/jwks": "get",
+        "admins/{}/grants": "get post",
+        "admins/{}/grants/{}": "put delete",
         "brands clients devices ddis authorized-sources carriers carrier-servers routes destination-patterns"
-        " transformation-sets transformation-rules edges admins special-numbers emergency-numbers"
+        " transformation-sets transformation-rules edges admins api-keys special-numbers emergency-numbers"
         " ddi-providers ddi-provider-addresses media-relay-sets application-server-sets"
         " notification-templates": CRUD,
         "match-lists match-list-entries call-filters call-forwards": CRUD,
@@ -36,14 +38,14 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
     "billing": {
         "rate-decks rating-plans rating-profiles": CRUD,
         "rate-decks/{}/import": "post",
-        "rates postings call-records call-records/{} jobs/{}": "get",
+        "rates postings call-records call-records/{} jobs/{} audit-log": "get",
         "rating-plans/{}/entries": "get post",
         "clients/{}/balance": "get",
         "clients/{}/balance/operations price-quotes": "post",
     },
     "notifier": {
         "notification-templates": CRUD,
-        "notifications": "get",
+        "notifications audit-log": "get",
         "notifications/{}/resend": "post",
     },
 }  # fmt: skip

@@ -15,9 +15,13 @@ from landline.chassis.http_app import build_app
 from landline.chassis.outbox import run_outbox
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.resources import Actor, Registry, Resource, create, resource_router
+from landline.chassis.resources.audit import AUDIT_RESOURCE
 from landline.chassis.resources.wire import create_schema
 from landline.chassis.settings import Settings
 from provisioning.accounts.admins import ADMINS
+from provisioning.accounts.api_keys import API_KEYS
+from provisioning.accounts.grants import grants_router
+from provisioning.accounts.key_book import KeyBook
 from provisioning.accounts.routes import router as auth_router
 from provisioning.accounts.wiring import open_accounts
 from provisioning.api.brands import BRANDS
@@ -27,14 +31,16 @@ from redis.asyncio import Redis
 
 BASE = "/api/provisioning/v1"
 PASSWORD = "correct horse battery"
-REGISTRY = Registry("provisioning", (BRANDS, CLIENTS, ADMINS))
+REGISTRY = Registry("provisioning", (BRANDS, CLIENTS, ADMINS, API_KEYS, AUDIT_RESOURCE))
 
 
 class House:
     """The app, its stores, and short ways to what tests do most. Each client has an address of its own."""
 
-    def __init__(self, app: FastAPI, settings: Settings, db: Database, verifier: TokenVerifier) -> None:
-        self.app, self.settings, self.db, self.verifier = app, settings, db, verifier
+    def __init__(
+        self, app: FastAPI, settings: Settings, db: Database, verifier: TokenVerifier, book: KeyBook
+    ) -> None:
+        self.app, self.settings, self.db, self.verifier, self.book = app, settings, db, verifier, book
         self._addresses = 0
 
     def http(self, token: str | None = None, address: str | None = None) -> httpx.AsyncClient:
@@ -78,7 +84,8 @@ async def running_house(settings: Settings, redis: Redis) -> AsyncIterator[House
     """The app in this process, its publisher and its verifier running."""
     db = Database(settings, "provisioning")
     verifier = TokenVerifier(settings, redis)
-    routers = [auth_router, resource_router(REGISTRY, ADMINS), snapshot_router(REGISTRY)]
+    routers = [auth_router, grants_router(REGISTRY), snapshot_router(REGISTRY)]
+    routers += [resource_router(REGISTRY, resource) for resource in REGISTRY.resources]
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -93,7 +100,7 @@ async def running_house(settings: Settings, redis: Redis) -> AsyncIterator[House
         async with asyncio.timeout(10):
             while verifier.missing():
                 await asyncio.sleep(0.01)
-        yield House(app, settings, db, verifier)
+        yield House(app, settings, db, verifier, KeyBook(db, redis))
     finally:
         stop.set()
         await asyncio.gather(*work)

@@ -18,7 +18,7 @@ from landline.chassis.problems import Unauthorized, Unavailable
 from landline.chassis.settings import Settings
 from landline.contracts import streams
 from landline.contracts.envelope import fields, seal
-from landline.contracts.provisioning.events import SessionRevoked
+from landline.contracts.provisioning.events import SessionRevoked, SigningKeysRotated
 from redis.asyncio import Redis
 
 from tests.support.waiting import until
@@ -135,3 +135,24 @@ async def test_people_are_refused_while_revocations_are_unknown(
     assert await deaf.verify(settings.internal_key.get_secret_value()) == auth.SYSTEM
     with pytest.raises(Unauthorized):
         await deaf.verify(settings.internal_key.get_secret_value() + "x")
+
+
+async def test_a_withdrawn_signing_key_is_trusted_by_no_process_any_more(
+    verifier: TokenVerifier, redis: Redis
+) -> None:
+    """Keys are kept in memory: without the event a leaked one would be good until the next restart."""
+    good = token()
+    assert await verifier.verify(good)
+    await redis.hdel(KEYS_HASH, "k1")
+    await redis.hset(KEYS_HASH, "k7", base64.b64encode(FORGED.public_key().public_bytes_raw()).decode())
+    event = seal(SigningKeysRotated(kids=["k7"]), producer="provisioning", now_ms=0)
+    await redis.xadd(streams.CONFIG, fields(event))
+
+    async def refused() -> bool:
+        try:
+            await verifier.verify(good)
+        except Unauthorized:
+            return True
+        return False
+
+    await until(refused, equals=True)

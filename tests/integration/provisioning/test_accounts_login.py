@@ -25,6 +25,7 @@ from provisioning.accounts.login import Accounts
 from provisioning.accounts.wiring import open_accounts
 from provisioning.api.brands import BRANDS
 from provisioning.api.clients import CLIENTS
+from provisioning.main import rotated
 from sqlalchemy import text
 
 from tests.support.accounts import PASSWORD, House, running_house
@@ -548,6 +549,21 @@ async def test_a_rotated_signing_key_is_trusted_at_once_and_the_old_one_for_a_wh
     published = (await house.http().get("/auth/jwks")).json()["keys"]
     assert set(kids) <= {key["kid"] for key in published}
     assert {(key["kty"], key["crv"], key["alg"]) for key in published} == {("OKP", "Ed25519", "EdDSA")}
+
+
+async def test_a_leaked_signing_key_is_withdrawn_by_command(house: House) -> None:
+    """`provisioning rotate-signing-key --withdraw`: old tokens die everywhere, refresh tokens go on."""
+    name = await person(house)
+    old = await house.login(name)
+    assert await code(house, old["access_token"]) == "ok"
+    kid = await rotated(house.settings, withdraw=True)
+    async with asyncio.timeout(10):
+        while await code(house, old["access_token"]) == "ok":
+            await asyncio.sleep(0.02)
+    published = (await house.http().get("/auth/jwks")).json()["keys"]
+    assert [key["kid"] for key in published] == [kid]
+    renewed = await house.post("/auth/refresh", {"refresh_token": old["refresh_token"]})
+    assert jwt.get_unverified_header(renewed.json()["access_token"])["kid"] == kid
 
 
 async def test_a_redis_that_lost_its_data_gets_the_keys_back(house: House) -> None:

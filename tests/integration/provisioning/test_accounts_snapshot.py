@@ -55,7 +55,9 @@ async def published(house: House) -> list[EntityChanged]:
 
 async def test_an_empty_platform_has_a_complete_snapshot(house: House) -> None:
     """The first start of all: a reader must be able to tell empty from cut short."""
-    assert await lines(house) == [{"position": "0-0"}, {"complete": True, "rows": 0}]
+    first, *rest = await lines(house)  # the first signing key may be on the stream already
+    assert set(first) == {"position"}
+    assert rest == [{"complete": True, "rows": 0}]
 
 
 async def test_the_snapshot_holds_every_row_as_it_was_published(house: House) -> None:

@@ -22,6 +22,8 @@ from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.outbox import run_outbox
 from landline.chassis.postgres import Database
 from landline.chassis.redis import connect
+from landline.chassis.resources import Registry, resource_router
+from landline.chassis.resources.audit import AUDIT_RESOURCE
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 from landline.chassis.stream_consumer import StreamConsumer
@@ -43,6 +45,7 @@ from notifier.consumers.calls import CallsHandler
 from notifier.consumers.config import ConfigHandler
 
 GROUP = "notifier"
+audit_log = resource_router(Registry("notifier", (AUDIT_RESOURCE,)), AUDIT_RESOURCE)
 SENDERS = 2
 NO_SMTP = "LANDLINE_SMTP_URL is not set: mails wait"
 
@@ -71,7 +74,11 @@ def app(settings: Settings) -> FastAPI:
             await db.close()
 
     return build_app(
-        "notifier", settings, [notifications, templates], lifespan, description="Tells people what happened."
+        "notifier",
+        settings,
+        [notifications, templates, audit_log],
+        lifespan,
+        description="Tells people what happened.",
     )
 
 

@@ -20,11 +20,15 @@ from landline.chassis.outbox import run_outbox
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.redis import connect
 from landline.chassis.resources import Actor, Registry, resource_router
+from landline.chassis.secrets import Keyring
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 
 from provisioning.accounts.admins import ADMINS
+from provisioning.accounts.api_keys import API_KEYS
+from provisioning.accounts.grants import grants_router
 from provisioning.accounts.routes import router as auth_router
+from provisioning.accounts.signing_keys import SigningKeys
 from provisioning.accounts.wiring import accounts_work, open_accounts
 from provisioning.api import lists, notification_templates
 from provisioning.api.ddis import unlink_router
@@ -34,7 +38,7 @@ from provisioning.api.transformation_tries import try_router
 from provisioning.domain.transformations import countries
 from provisioning.snapshot import snapshot_router
 
-REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS))
+REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS, API_KEYS))
 """Everything provisioning keeps; the snapshot and the demo use it too."""
 
 
@@ -48,6 +52,7 @@ def routers() -> list[APIRouter]:
         ready_made_router(REGISTRY),
         try_router(),
         snapshot_router(REGISTRY),
+        grants_router(REGISTRY),
     ]
     return [*special, *(resource_router(REGISTRY, resource) for resource in REGISTRY.resources)]
 
@@ -161,6 +166,28 @@ async def _make_sets(settings: Settings, wanted: list[str]) -> int:
     finally:
         await db.close()
     return made
+
+
+@cli.command("rotate-signing-key")
+def rotate_signing_key(
+    withdraw: Annotated[
+        bool, typer.Option(help="also stop trusting the old ones now: people's tokens must be refreshed")
+    ] = False,
+) -> None:
+    """Sign access tokens with a new key from now on; with --withdraw because an old one has leaked."""
+    settings = Settings()
+    configure(settings.log_level, "provisioning")
+    typer.echo(asyncio.run(rotated(settings, withdraw=withdraw)))
+
+
+async def rotated(settings: Settings, *, withdraw: bool = False) -> str:
+    """Rotate once; the new key's id."""
+    db, redis = Database(settings, "provisioning", pool_size=2), await connect(settings)
+    try:
+        return await SigningKeys(db, redis, Keyring.of(settings)).rotate(withdraw=withdraw)
+    finally:
+        await redis.aclose()
+        await db.close()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 People carry a JWT (EdDSA, 10 minutes) that provisioning signed; public keys are read from the Redis hash
 `landline:signing-keys`, revoked sessions by tailing `landline:config`. Services carry the internal key.
-Integrators' and edges' keys are random, so SHA-256 suffices: `key_parts` gives prefix and hash to look up.
+Integrators carry an API key (`chassis.api_keys`), edges a key of the same form that only the edge API takes.
 Real time is used throughout, never the test clock: a moved clock must not revive a dead token.
 """
 
@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import re
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, cast
 
 import jwt
 import redis.exceptions
@@ -25,19 +22,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from landline.chassis.api_keys import ApiKey, KeyParts, KnownApiKeys, key_parts, new_key
 from landline.chassis.problems import Forbidden, Unauthorized, Unavailable
 from landline.chassis.settings import Settings
 from landline.chassis.streams import AnyRedis
 from landline.chassis.surroundings import Backoff, is_surroundings
 from landline.contracts import streams
 from landline.contracts.envelope import FIELD, unseal
-from landline.contracts.provisioning.events import SessionRevoked
+from landline.contracts.provisioning.events import EntityChanged, SessionRevoked, SigningKeysRotated
 
 KEYS_HASH = "landline:signing-keys"
 ISSUER = "landline"
 TOKEN_LIFE_S = 600
 STALE_TAIL_S = 60.0
-_KEY = re.compile(r"llk_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}")
+_API_KEY_CHANGED = f"{ApiKey.ENTITY}.changed.v1"
 
 Level = Literal["platform", "brand", "client", "system"]
 
@@ -46,7 +44,8 @@ Level = Literal["platform", "brand", "client", "system"]
 class Principal:
     """Who asks, and for whom. `rights` None: everything its level may do; else resource -> letters of "crud".
 
-    `impersonator_id` is the admin behind it when an operator acts as a brand or client below.
+    `impersonator_id` is the admin behind it when an operator acts as a brand or client below; `key_id` the
+    API key with which an integrator asks (there is no admin then).
     """
 
     level: Level
@@ -57,13 +56,13 @@ class Principal:
     sid: str | None = None
     impersonator_id: str | None = None
     rights: Mapping[str, str] | None = None
+    key_id: str | None = None
 
     @property
     def identity(self) -> str:
-        """Who this is, for idempotency keys: admin, impersonation and tenant together."""
-        return "|".join(
-            str(p) for p in (self.level, self.admin_id, self.username, self.brand_id, self.client_id)
-        )
+        """Who this is, for idempotency keys: admin or API key, impersonation and tenant together."""
+        who = self.admin_id or self.key_id
+        return "|".join(str(p) for p in (self.level, who, self.username, self.brand_id, self.client_id))
 
     def require(self, resource: str, action: Literal["c", "r", "u", "d"]) -> None:
         """Forbidden, unless a restricted admin was given this right on this resource."""
@@ -72,25 +71,6 @@ class Principal:
 
 
 SYSTEM = Principal("system", username="system")
-
-
-class KeyParts(NamedTuple):
-    """What is looked up (`prefix`) and compared (`sha256`, hex) of a random key."""
-
-    prefix: str
-    sha256: str
-
-
-def new_key() -> str:
-    """A new key for an edge or an integrator: `llk_<prefix8>_<256 random bits>`. Show it once."""
-    prefix = secrets.token_hex(4)
-    return f"llk_{prefix}_{secrets.token_urlsafe(32)}"
-
-
-def key_parts(key: str) -> KeyParts | None:
-    """Prefix and hash of a key, or None when the text has not the form of one."""
-    match = _KEY.fullmatch(key)
-    return KeyParts(match[1], hashlib.sha256(key.encode()).hexdigest()) if match else None
 
 
 class TokenVerifier:
@@ -104,18 +84,39 @@ class TokenVerifier:
         self._keys_away = False
         self._reading = asyncio.Lock()
         self._revoked: dict[str, float] = {}
+        self._api_keys = KnownApiKeys(redis)
         self._heard_at = float("-inf")
 
     async def verify(self, token: str) -> Principal:
         """The principal of a token. Unauthorized, or Unavailable when revocations are not known."""
         if self._internal and compare_digest(token.encode(), self._internal.encode()):
             return SYSTEM
+        parts = key_parts(token)
+        if parts is not None:
+            return await self._of_key(parts)
         claims = await self._claims(token)
-        if time.monotonic() - self._heard_at > STALE_TAIL_S:
-            raise Unavailable("revoked sessions are not known at the moment", code="revocations_unknown")
+        self._need_fresh_tail()
         if claims["sid"] in self._revoked:
             raise Unauthorized("this session has been ended", code="session_revoked")
         return _principal(claims)
+
+    async def _of_key(self, parts: KeyParts) -> Principal:
+        self._need_fresh_tail()
+        try:
+            key = await self._api_keys.find(parts.prefix)
+        except (redis.exceptions.RedisError, OSError) as error:
+            raise Unavailable("API keys cannot be read at the moment", code="redis_away") from error
+        if key is None or not compare_digest(parts.sha256, key.sha256):
+            raise Unauthorized()
+        if not key.valid_at(time.time()):
+            raise Unauthorized("this API key has expired or was revoked", code="key_revoked")
+        return Principal(
+            key.level, key.brand_id, key.client_id, username=key.name, rights=key.rights, key_id=key.id
+        )
+
+    def _need_fresh_tail(self) -> None:
+        if time.monotonic() - self._heard_at > STALE_TAIL_S:
+            raise Unavailable("revoked sessions are not known at the moment", code="revocations_unknown")
 
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
@@ -177,11 +178,21 @@ class TokenVerifier:
             for entry_id, entry in entries:
                 position = entry_id
                 raw = entry.get(FIELD, b"")
-                if b"session.revoked" in raw:
-                    self._revoked[unseal(raw).read(SessionRevoked).sid] = time.monotonic()
+                self._hear(raw)
         self._heard_at = time.monotonic()
         self._forget()
         return bytes(position)
+
+    def _hear(self, raw: bytes) -> None:
+        """Three kinds of event concern us; the rest of the stream is passed over without parsing it."""
+        if b"session.revoked" in raw:
+            self._revoked[unseal(raw).read(SessionRevoked).sid] = time.monotonic()
+        elif b"api_key.changed" in raw:
+            event = unseal(raw)
+            if event.type == _API_KEY_CHANGED:
+                self._api_keys.hear(event.read(EntityChanged))
+        elif b"signing_keys.rotated" in raw and unseal(raw).type == SigningKeysRotated.TYPE:
+            self._keys, self._keys_read_at = {}, float("-inf")  # a withdrawn key must not stay in memory
 
     def _forget(self) -> None:
         horizon = time.monotonic() - 2 * TOKEN_LIFE_S
@@ -232,3 +243,16 @@ async def only_system(caller: Caller) -> Principal:
     if caller.level != "system":
         raise Forbidden("for services of the platform only")
     return caller
+
+
+__all__ = [
+    "SYSTEM",
+    "Caller",
+    "KeyParts",
+    "Principal",
+    "TokenVerifier",
+    "current_principal",
+    "key_parts",
+    "new_key",
+    "only_system",
+]

@@ -19,7 +19,11 @@ TARGET = Path("docs/asyncapi.yaml")
 
 # Which stream carries which producer's events; the 64 partitions of `calls` are one parametrised channel.
 CHANNELS: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "config": (streams.CONFIG, "provisioning", ("EntityChanged", "SessionRevoked")),
+    "config": (
+        streams.CONFIG,
+        "provisioning",
+        ("EntityChanged", "SessionRevoked", "SigningKeysRotated", "PasswordResetRequested"),
+    ),
     "calls": (
         "{partition}:landline:calls",
         "call_control",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 from landline.chassis.resources import Registry, resource_router
+from landline.chassis.resources.audit import AUDIT_RESOURCE
 
 from billing.api import balance, imports, internal, plan_prices, price_quotes, rate_decks, rating_plans
 from billing.api.call_records import RECORD, records_router
@@ -21,6 +22,7 @@ REGISTRY = Registry(
         imports.JOB,
         balance.LEDGER,
         RECORD,
+        AUDIT_RESOURCE,
     ),
 )
 
@@ -41,5 +43,6 @@ def routers() -> list[APIRouter]:
         balance.router,
         balance.ledger_router(REGISTRY),
         records_router(REGISTRY),
+        resource_router(REGISTRY, AUDIT_RESOURCE),
         internal.router,
     ]

@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.accounts.passwords import Passwords, password_faults
+from provisioning.accounts.rights import RightsByResource, known_resources, no_more_than_the_caller
 from provisioning.accounts.sessions import revoke_admin
 from provisioning.api.schema import METADATA
 
@@ -40,8 +41,6 @@ TABLE = Table(
 )
 
 Username = Annotated[str, Field(min_length=1, max_length=65, pattern=r"^[A-Za-z0-9._@+-]+$")]
-ResourceName = Annotated[str, Field(max_length=60, pattern=r"^[a-z][a-z-]*$")]
-Letters = Annotated[str, Field(pattern=r"^c?r?u?d?$", description="some of crud, in that order")]
 
 _passwords = Passwords()
 
@@ -66,7 +65,7 @@ class AdminFields(ApiModel):
     can_impersonate: bool = Field(
         False, description="always true for one that is not restricted, above clients"
     )
-    rights: Annotated[dict[ResourceName, Letters], Field(max_length=100)] = {}
+    rights: RightsByResource = {}
 
 
 class AdminReadOnly(ApiModel):
@@ -90,16 +89,9 @@ async def _not_oneself(change: Change) -> None:
         change.refuse(name, "own_account", "not on your own account")
 
 
-async def _no_more_than_the_caller(change: Change) -> None:
-    """A restricted admin gives nobody more rights than it has, and no impersonation it lacks."""
-    own = change.principal.rights
-    if own is None or change.action == "d":
+async def _impersonation_is_not_theirs_to_give(change: Change) -> None:
+    if change.principal.rights is None or change.action == "d":
         return
-    if not change.new["restricted"]:
-        change.refuse("restricted", "more_than_own", "you can only make restricted admins")
-    for resource, letters in change.new["rights"].items():
-        if not set(letters) <= set(own.get(resource, "r")):
-            change.refuse(f"rights.{resource}", "more_than_own", "more than your own right")
     if change.new["can_impersonate"] and change.differs("can_impersonate"):
         change.refuse("can_impersonate", "more_than_own", "not yours to give")
 
@@ -147,7 +139,9 @@ ADMINS = Resource(
     rules=(
         _below_the_caller,
         _not_oneself,
-        _no_more_than_the_caller,
+        known_resources,
+        no_more_than_the_caller,
+        _impersonation_is_not_theirs_to_give,
         _may_impersonate,
         _set_password,
         _end_sessions,

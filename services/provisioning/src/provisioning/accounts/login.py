@@ -111,12 +111,14 @@ class Accounts:
                 return Tokens(token, refreshed.refresh_token)
         raise InvalidRefreshToken("log in again")  # after the commit: what was revoked stays revoked
 
-    async def logout(self, principal: Principal) -> None:
+    async def logout(self, actor: Actor) -> None:
         """End the caller's session, and the impersonations opened from it."""
-        if principal.sid is None:
+        sid = actor.principal.sid
+        if sid is None:
             raise NoSession("only a person has a session to end")
         async with self._db.transaction(Scope.system()) as tx:
-            await sessions.revoke_session(tx, principal.sid, "logout")
+            await sessions.revoke_session(tx, sid, "logout")
+            await _record(tx, actor, "sessions", sid, "logout")
 
     async def impersonate(
         self, principal: Principal, origin: Origin, brand_id: UUID | None, client_id: UUID | None

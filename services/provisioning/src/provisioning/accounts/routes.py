@@ -144,7 +144,7 @@ async def refresh(body: Refresh, request: Request) -> dict[str, Any]:
 )
 async def logout(request: Request, caller: Caller) -> Response:
     """End this session everywhere, and the impersonations opened from it."""
-    await _accounts(request).logout(caller)
+    await _accounts(request).logout(actor_of(request, caller))
     return Response(status_code=204)
 
 

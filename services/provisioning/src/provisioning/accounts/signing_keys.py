@@ -9,17 +9,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from landline.chassis import outbox
 from landline.chassis.auth import KEYS_HASH, TOKEN_LIFE_S
 from landline.chassis.logging import get_logger
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.secrets import CannotUnseal, Keyring
 from landline.chassis.streams import AnyRedis
 from landline.chassis.surroundings import is_surroundings
+from landline.contracts import streams
+from landline.contracts.envelope import seal
+from landline.contracts.provisioning.events import SigningKeysRotated
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -57,6 +62,16 @@ class SigningKeys:
             if newest is None or newest.due or self._open(newest.kid, newest.private_sealed) is None:
                 await self._make(tx)
             await self._publish(tx)
+
+    async def rotate(self, *, withdraw: bool = False) -> str:
+        """Make a new key now; its kid. `withdraw`: the old ones are trusted no more, because one leaked."""
+        async with self._db.transaction(Scope.system()) as tx:
+            await tx.execute(text(_ONE_AT_A_TIME))
+            if withdraw:
+                await tx.execute(text("delete from signing_keys"))
+            await self._make(tx)
+            await self._publish(tx)
+            return str((await tx.execute(text(_NEWEST), {"age": ROTATE_AFTER})).one().kid)
 
     async def current(self, tx: AsyncConnection) -> SigningKey:
         """The key to sign with, as committed; `tx` in system scope."""
@@ -109,6 +124,10 @@ class SigningKeys:
         gone = [kid for kid in found if _text(kid) not in wanted]
         if gone:
             await self._redis.hdel(KEYS_HASH, *gone)
+        if gone or set(wanted) - {_text(kid) for kid in found}:
+            event = SigningKeysRotated(kids=list(wanted))
+            sealed = seal(event, producer="provisioning", now_ms=time.time_ns() // 1_000_000)
+            await outbox.add(tx, streams.CONFIG, sealed)
 
     def _open(self, kid: str, sealed: str) -> SigningKey | None:
         """The private key; None when it was sealed with a key the operator no longer has."""

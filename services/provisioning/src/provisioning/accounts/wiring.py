@@ -15,6 +15,7 @@ from landline.kernel.ids import uuid7
 from sqlalchemy import text
 
 from provisioning.accounts import sessions, throttle
+from provisioning.accounts.key_book import KeyBook
 from provisioning.accounts.login import Accounts
 from provisioning.accounts.passwords import Passwords
 from provisioning.accounts.second_factor import SecondFactor
@@ -58,9 +59,9 @@ async def bootstrap_admin(settings: Settings, db: Database, passwords: Passwords
 
 
 async def accounts_work(settings: Settings, db: Database, redis: AnyRedis, stop: asyncio.Event) -> None:
-    """Background work: keep signing keys fresh and published; forget old sessions and attempts."""
-    keys = SigningKeys(db, redis, Keyring.of(settings))
-    await asyncio.gather(keys.keep(stop), _purge(db, stop))
+    """Background work: keep signing and API keys fresh and published; forget old sessions and attempts."""
+    keys, book = SigningKeys(db, redis, Keyring.of(settings)), KeyBook(db, redis)
+    await asyncio.gather(keys.keep(stop), book.keep(stop), _purge(db, stop))
 
 
 async def _purge(db: Database, stop: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import Column, DateTime, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -55,7 +56,7 @@ async def record(
         "id": uuid7(),
         "created_at": utc(actor.now_ms),
         "request_id": actor.request_id,
-        "admin_id": who.admin_id,
+        "admin_id": who.admin_id or who.key_id,
         "username": who.username,
         "level": who.level,
         "impersonator_id": who.impersonator_id,
@@ -82,7 +83,7 @@ class AuditEntry(ApiModel):
     brand_id: UUID | None
     client_id: UUID | None
     request_id: str
-    admin_id: str | None
+    admin_id: str | None = Field(description="the admin's id, or the API key's")
     username: str
     level: str
     impersonator_id: str | None
@@ -116,7 +117,12 @@ AUDIT_RESOURCE = Resource(
         "entity_id",
         "action",
         "request_id",
+        "reason",
+        "address",
     ),
     default_sort="-created_at",
-    about="Every write: who, for whom, what changed, from where and why.",
+    about=(
+        "Every write of this service: who, for whom, what changed, from where and why. "
+        "Each service keeps its own; the shape is the same."
+    ),
 )

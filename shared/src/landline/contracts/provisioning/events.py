@@ -31,3 +31,31 @@ class SessionRevoked(Event, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "session.revoked.v1"
     sid: str
+
+
+class SigningKeysRotated(Event, frozen=True, kw_only=True):
+    """A key that signs access tokens was made or withdrawn: read them anew.
+
+    `kids` are those that are good now.
+    """
+
+    TYPE: ClassVar[str] = "signing_keys.rotated.v1"
+    kids: list[str]
+
+
+class PasswordResetRequested(Event, frozen=True, kw_only=True):
+    """A person asked for a new password: notifier mails the token to `address`.
+
+    `token_sealed` opens with LANDLINE_SECRETS_KEY at the place `password-reset:<reset_id>`: who can read a
+    stream must not be able to take over an account. The envelope carries the admin's brand and client.
+    """
+
+    TYPE: ClassVar[str] = "password_reset.requested.v1"
+    reset_id: str
+    admin_id: str
+    username: str
+    name: str
+    address: str
+    token_sealed: str
+    expires_at_ms: int
+    origin: str | None = None
