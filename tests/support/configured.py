@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from call_control.adapters.placement import Change
 from landline.numbering.countries import dial_plan
@@ -104,6 +105,31 @@ def provider_address(
 ) -> Change:
     data = {"brand_id": BRAND, "ddi_provider_id": provider_id, "network": network, "trusted": True}
     return row("ddi_provider_address", address_id, {**data, **changes})
+
+
+FILTER = "019a0000-0000-7000-8000-0000000000c1"
+LIST = "019a0000-0000-7000-8000-0000000000c2"
+ALLOW = "019a0000-0000-7000-8000-0000000000c3"
+
+
+def listed(value: str, list_id: str = LIST, owner: str | None = CLIENT, **changes: Any) -> Change:
+    """An entry of a match list: a number, or, when it does not begin with a plus, an expression."""
+    kind = "number" if value.startswith("+") else "regex"
+    data = {"match_list_id": list_id, "kind": kind, "number": None, "regex": None, kind: value, **changes}
+    entry_id = str(uuid5(NAMESPACE_OID, f"{list_id}{value}"))
+    return row("match_list_entry", entry_id, data, client_id=owner)
+
+
+def call_filter(version: int = 1, **changes: Any) -> Change:
+    return row("call_filter", FILTER, {"name": "Quiet", **changes}, version, client_id=CLIENT)
+
+
+def call_forward(kind: str, number: str | None = None, device_id: str = DEVICE, **changes: Any) -> Change:
+    """An enabled forward of a device: to a number, or, without one, to its voicemail box."""
+    target = "voicemail" if number is None else "number"
+    data = {"device_id": device_id, "kind": kind, "enabled": True, "target": target, "number": number}
+    forward_id = str(uuid5(NAMESPACE_OID, f"{device_id}{kind}"))
+    return row("call_forward", forward_id, {**data, **changes}, client_id=CLIENT)
 
 
 def source(network: str, source_id: str = "019a0000-0000-7000-8000-000000000051", version: int = 1) -> Change:

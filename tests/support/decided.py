@@ -18,6 +18,7 @@ from call_control.adapters.rate_facts import plan_of
 from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
 from call_control.domain.admission import Case, Challenge, judge
+from call_control.domain.admission.case import Target
 from call_control.domain.admission.pipeline import TraceLine, trace
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial
@@ -38,9 +39,13 @@ class Rows:
         self._hashes: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         for change in changes:
             for place in places(change, configured.PARTITION):
-                self._hashes[place.key].pop(place.field, None)
+                old = self._hashes[place.key].pop(place.field, None)
+                if place.key == keys.PLATFORM_DDIS and old is not None:
+                    self._hashes[keys.PLATFORM_NUMBERS].pop(old["number"], None)
                 if place.data is not None:
                     self._hashes[place.key][place.field] = place.data
+                if place.key == keys.PLATFORM_DDIS and place.data is not None:
+                    self._hashes[keys.PLATFORM_NUMBERS][place.name] = {"brand_id": place.holder}
         self._folder = folder
         self.forgotten: list[str] = []
 
@@ -57,6 +62,13 @@ class Rows:
                 if field.startswith("ddi:") and row["number"] == number:
                     return keys.POOL if ":cfg:pool:" in key else key.rpartition(":")[2]
         return None
+
+    def perhaps_ours(self, number: str) -> bool:
+        return number in self._hashes[keys.PLATFORM_NUMBERS]
+
+    async def brand_of_number(self, number: str) -> str | None:
+        found = self._hashes[keys.PLATFORM_NUMBERS].get(number)
+        return found["brand_id"] if found else None
 
     def forget_number(self, brand_id: str, number: str) -> None:
         self.forgotten.append(number)
@@ -115,6 +127,20 @@ class Decision:
     def sip_code(self) -> int:
         assert isinstance(self.refusal, Denial)
         return self.refusal.reason.sip_code
+
+    @property
+    def device_target(self) -> Target:
+        """The one target, which is a device."""
+        [target] = self.case.targets
+        assert isinstance(target, Target)
+        return target
+
+    @property
+    def box_uri(self) -> str:
+        """The one target, which is a box."""
+        [target] = self.case.targets
+        assert not isinstance(target, Target)
+        return target.uri
 
     @property
     def trace(self) -> list[TraceLine]:

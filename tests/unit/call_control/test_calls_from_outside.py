@@ -43,7 +43,7 @@ async def test_a_known_number_rings_its_device() -> None:
     """With the numbers as the device writes them, no price, and no limit but that of calls."""
     done = await arrived()
     assert done.code == "allow"
-    [target] = done.case.targets
+    target = done.device_target
     assert (target.aor, target.contacts) == (f"casa1@{c.DOMAIN}", (HERE,))
     assert target.caller == "600123123"
     facts = call_facts(done.case, c.EDGE)
@@ -89,13 +89,13 @@ async def test_what_is_refused(asked: dict[str, Any], rows: list[Change], code: 
 async def test_a_device_that_is_not_there_is_told_apart() -> None:
     """An expired contact is none."""
     assert (await arrived(registered=(OLD,))).code == "not_registered"
-    assert (await arrived(registered=(OLD, HERE))).case.targets[0].contacts == (HERE,)
+    assert (await arrived(registered=(OLD, HERE))).device_target.contacts == (HERE,)
 
 
 async def test_a_direct_device_needs_no_registration() -> None:
     """It is reached at its address."""
     done = await arrived(c.device(direct_connectivity=True, ip="192.0.2.5", port=5080), registered=())
-    assert done.case.targets[0].contacts[0].uri == "sip:casa1@192.0.2.5:5080;transport=udp"
+    assert done.device_target.contacts[0].uri == "sip:casa1@192.0.2.5:5080;transport=udp"
 
 
 async def test_an_untrusted_address_cannot_assert_an_identity() -> None:

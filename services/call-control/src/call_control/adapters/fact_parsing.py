@@ -15,6 +15,7 @@ from landline.kernel.money import to_micros
 from landline.kernel.numbers import E164
 from landline.rating.lookup import Profile
 
+from call_control.adapters.inbound_parsing import call_filters, call_forwards, match_lists
 from call_control.adapters.row_kinds import Row, Rows, of_kind
 from call_control.adapters.transformation_facts import LazySets
 from call_control.domain.admission.money import terms_of
@@ -32,6 +33,7 @@ from call_control.domain.facts import (
     Route,
     ServiceNumber,
 )
+from call_control.domain.forwarding import CallForward
 
 Unseal = Callable[[str, str], str]
 log = structlog.get_logger(__name__)
@@ -59,7 +61,10 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
     row = rows.get("client")
     if row is None:
         return None
-    devices = [device_facts(device_id, each) for device_id, each in of_kind(rows, "device")]
+    forwards = call_forwards(of_kind(rows, "forward"))
+    devices = [
+        device_facts(device_id, each, forwards.get(device_id)) for device_id, each in of_kind(rows, "device")
+    ]
     ddis = [ddi_facts(ddi_id, each) for ddi_id, each in of_kind(rows, "ddi")]
     return ClientFacts(
         id=client_id,
@@ -87,6 +92,8 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         ddis={ddi.number: ddi for ddi in ddis},
         ddis_by_id={ddi.id: ddi for ddi in ddis},
         devices_by_id={device.id: device for device in devices},
+        filters=call_filters(of_kind(rows, "filter"), row.get("timezone") or "UTC"),
+        match_lists=match_lists(of_kind(rows, "listed")),
         profiles=tuple(profile_facts(profile_id, each) for profile_id, each in of_kind(rows, "profile")),
         terms=terms_of(
             row.get("billing_method", "postpaid"),
@@ -110,8 +117,8 @@ def _networks(rows: Iterable[Row]) -> Iterable[Network]:
             log.warning("left out what is no network", row=str(row)[:200])
 
 
-def device_facts(device_id: str, row: Row) -> DeviceFacts:
-    """A SIP account."""
+def device_facts(device_id: str, row: Row, forwards: Mapping[str, CallForward] | None = None) -> DeviceFacts:
+    """A SIP account, with its forwards by kind."""
     return DeviceFacts(
         id=device_id,
         name=row["name"],
@@ -130,6 +137,7 @@ def device_facts(device_id: str, row: Row) -> DeviceFacts:
         t38=row.get("t38_passthrough", False),
         srtp=row.get("rtp_encryption", False),
         from_domain=row.get("from_domain"),
+        forwards=forwards or {},
     )
 
 
@@ -146,6 +154,8 @@ def ddi_facts(ddi_id: str, row: Row) -> Ddi:
         device_id=row.get("device_id"),
         display_name=row.get("display_name"),
         provider_id=row.get("ddi_provider_id"),
+        fax_id=row.get("fax_id"),
+        call_filter_id=row.get("call_filter_id"),
     )
 
 
@@ -206,6 +216,8 @@ def brand_facts(
         country=row.get("country") or "",
         max_call_s=row.get("max_call_s"),
         emergency_caller=row.get("emergency_caller"),
+        reject_spoofed=row.get("reject_spoofed", False),
+        match_lists=match_lists(of_kind(rows, "listed")),
         providers={
             provider_id: provider_facts(provider_id, each) for provider_id, each in of_kind(rows, "provider")
         },

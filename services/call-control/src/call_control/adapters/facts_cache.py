@@ -30,6 +30,7 @@ from call_control.adapters.fact_parsing import (
     provider_addresses,
 )
 from call_control.adapters.keys import keys_of
+from call_control.adapters.platform_numbers import PlatformNumbers
 from call_control.adapters.rate_facts import plan_of
 from call_control.adapters.read_model import read_fields
 from call_control.adapters.row_kinds import Rows
@@ -161,11 +162,17 @@ class FactsCache:
         self._clients: Loading[tuple[str, str], ClientFacts | None] = Loading(self._load_client, CLIENTS_KEPT)
         self._names: Loading[tuple[str, str], str | None] = Loading(self._load_name, NAMES_KEPT)
         self._numbers: Loading[tuple[str, str], str | None] = Loading(self._load_number, NAMES_KEPT)
+        self._ours = PlatformNumbers(batch)
+        self._owners: Loading[str, str | None] = Loading(self._load_owner, NAMES_KEPT)
         self._tail = Tail(batch.redis, INVALIDATE, self._on_entry, self._on_gap)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the invalidations until told to stop."""
-        await self._tail.run(stop)
+        loading = asyncio.create_task(self._ours.run())
+        try:
+            await self._tail.run(stop)
+        finally:
+            loading.cancel()
 
     def missing(self) -> str | None:
         """For readiness: None, or that changes are not seen at the moment."""
@@ -211,6 +218,14 @@ class FactsCache:
         """The client that has a DDI of the brand, `pool`, or None; the last two are believed for a second."""
         return await self._numbers.get((brand_id, number))
 
+    def perhaps_ours(self, number: str) -> bool:
+        """False: certainly no active number of this platform. Costs nothing."""
+        return self._ours.perhaps(number)
+
+    async def brand_of_number(self, number: str) -> str | None:
+        """The brand that has an active number that can be called, or None (believed for a second only)."""
+        return await self._owners.get(number)
+
     async def find_client(self, client_id: str) -> ClientFacts | None:
         """A client by its id alone: looked for in every partition in use. Not for the hot path."""
         brands = (await self.directory()).brands
@@ -241,6 +256,7 @@ class FactsCache:
     def forget_number(self, brand_id: str, number: str) -> None:
         """A number led to a client that does not have it: it may have moved."""
         self._numbers.forget((brand_id, number))
+        self._owners.forget(number)
 
     async def _load_directory(self, _key: str) -> Directory:
         brands = self._batch.execute("HGETALL", keys.BRANDS)
@@ -279,6 +295,12 @@ class FactsCache:
     async def _load_number(self, key: tuple[str, str]) -> str | None:
         return await self._load_indexed(key, keys.ddi_numbers, self._numbers)
 
+    async def _load_owner(self, number: str) -> str | None:
+        brand_id = await self._ours.brand_of(number)
+        if brand_id is None:
+            asyncio.get_running_loop().call_later(UNKNOWN_NAME_S, self._owners.forget, number)
+        return brand_id
+
     async def _load_indexed(
         self,
         key: tuple[str, str],
@@ -311,8 +333,9 @@ class FactsCache:
 
     def _on_gap(self) -> None:
         whole = (self._whole, self._rates, self._platform)
-        for cache in (*whole, self._brands, self._clients, self._names, self._numbers):
+        for cache in (*whole, self._brands, self._clients, self._names, self._numbers, self._owners):
             cache.forget_all()
+        self._ours.reload()
 
     def _on_entry(self, entry: Entry) -> None:
         kind, changed = entry.fields[b"kind"].decode(), entry.fields[b"id"].decode()
@@ -322,6 +345,9 @@ class FactsCache:
             self._brands.forget(changed)
         elif kind == "edges":
             self._whole.forget_all()
+        elif kind == "number":
+            self._owners.forget(changed)
+            self._ours.learn(changed)
         elif kind == "rates":
             self._rates.forget_all()
             self._brands.forget_all()

@@ -22,7 +22,7 @@ class Change:
 
 
 class Invalidation(NamedTuple):
-    """Whose facts changed: kind brands | edges | brand | client | rates | all, its id, and its brand's."""
+    """What changed: kind brands | edges | brand | client | rates | number | all, its id, and its brand's."""
 
     kind: str
     id: str = ""
@@ -73,12 +73,21 @@ _OF_BRAND = {
     "media_relay_set": "relays",
     "application_server_set": "servers",
 }
-_OF_CLIENT = {"device": "device", "ddi": "ddi", "authorized_source": "source", "profile": "profile"}
+_OF_CLIENT = {
+    "device": "device",
+    "ddi": "ddi",
+    "authorized_source": "source",
+    "profile": "profile",
+    "call_filter": "filter",
+    "call_forward": "forward",
+}
+_OF_EITHER = {"match_list_entry": "listed"}
+"""Of a client, or, without one, of a brand and all of its clients."""
 
 GLOBAL = frozenset(_GLOBAL)
 """Entities that belong to no partition, whoever has them."""
 
-ENTITIES = frozenset({*_GLOBAL, *_OF_BRAND, *_OF_CLIENT, "client"})
+ENTITIES = frozenset({*_GLOBAL, *_OF_BRAND, *_OF_CLIENT, *_OF_EITHER, "client"})
 """What call-control keeps; changes of anything else are not for it."""
 
 
@@ -99,6 +108,8 @@ def places(change: Change, partition: int | None) -> list[Place]:
         raise BrandUnknown(change.brand_id)
     if entity in _OF_BRAND:
         return [_in_brand(change, partition, f"{_OF_BRAND[entity]}:{entity_id}", data)]
+    if entity in _OF_EITHER and change.client_id is None:
+        return [_in_brand(change, partition, f"{_OF_EITHER[entity]}:{entity_id}", data)]
     return _of_client(change, partition, change.brand_id)
 
 
@@ -109,18 +120,30 @@ def _in_brand(change: Change, partition: int, field: str, data: dict[str, Any] |
 
 def _of_client(change: Change, partition: int, brand_id: str) -> list[Place]:
     client_id = change.entity_id if change.entity == "client" else change.client_id
-    field = "client" if change.entity == "client" else f"{_OF_CLIENT[change.entity]}:{change.entity_id}"
+    prefix = _OF_CLIENT.get(change.entity) or _OF_EITHER.get(change.entity)
+    field = "client" if change.entity == "client" else f"{prefix}:{change.entity_id}"
     changes = Invalidation("client", client_id or keys.POOL, brand_id)
     key = keys.client(partition, client_id) if client_id else keys.pool(partition, brand_id)
     if change.entity == "ddi":
         owner, numbers = client_id or keys.POOL, keys.ddi_numbers(partition, brand_id)
-        return [Place(key, field, changes, change.data, owner, numbers, "number", owner)]
+        own = Place(key, field, changes, change.data, owner, numbers, "number", owner)
+        return [own, _on_platform(change, brand_id)]
     if client_id is None or change.entity != "device":
         return [Place(key, field, changes, change.data)]
     names = keys.device_names(partition, brand_id)
     direct = _in_brand(change, partition, f"direct:{change.entity_id}", _direct(change.data, client_id))
     device = Place(key, field, changes, change.data, "", names, "name", client_id)
     return [device, direct]
+
+
+def _on_platform(change: Change, brand_id: str) -> Place:
+    """What every worker knows of every brand's numbers: only those that can be called now."""
+    data = change.data or {}
+    callable_now = data.get("kind", "inout") == "inout" and data.get("state", "active") == "active"
+    row = {"number": data["number"]} if "number" in data and callable_now else None
+    known = Invalidation("number", row["number"] if row is not None else "")
+    names = keys.PLATFORM_NUMBERS
+    return Place(keys.PLATFORM_DDIS, change.entity_id, known, row, "", names, "number", brand_id)
 
 
 def _direct(data: dict[str, Any] | None, client_id: str) -> dict[str, Any] | None:

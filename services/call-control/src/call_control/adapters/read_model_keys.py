@@ -8,6 +8,10 @@ from __future__ import annotations
 BRANDS = "landline:cfg:brands"
 EDGES = "landline:cfg:edges"
 PROVIDER_ADDRESSES = "landline:cfg:provider-addresses"
+PLATFORM_DDIS = "landline:cfg:onnet"
+PLATFORM_NUMBERS = "{landline:cfg:onnet}:numbers"
+"""Hash: number -> id of the brand that has it, of active numbers that can be called; its rows are those of
+PLATFORM_DDIS, in whose slot it is."""
 PLANS = "landline:cfg:plans"
 DECKS = "landline:cfg:decks"
 CARRIER_PROFILES = "landline:cfg:carrier-profiles"

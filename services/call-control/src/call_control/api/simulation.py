@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from call_control.api.scope import operator
 from call_control.api.services import Services, services_of
+from call_control.app.admit_call import server_of
 from call_control.app.answers import Deny, deny_of
 from call_control.app.simulate import Simulation, refused, simulate, with_counters
 from call_control.domain.admission import Challenge
@@ -107,7 +108,7 @@ def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
     ddi = getattr(case, "ddi", None)
     return SimulateAnswer(
         decision=decision,
-        denial=deny_of(refusal, asked.attempt_id) if isinstance(refusal, Denial) else None,
+        denial=deny_of(refusal, asked.attempt_id, server_of(facts, asked.attempt_id)) if isinstance(refusal, Denial) else None,
         trace=[Step(line.step, line.outcome, line.detail) for line in found.trace],
         client_id=facts.client.id if facts.client is not None else None,
         device_id=facts.device.id if facts.device is not None else None,

@@ -12,15 +12,23 @@ from landline.kernel.clock import Clock
 from landline.kernel.ids import CallId
 from landline.kernel.money import decimal_string
 
-from call_control.app.answers import CHALLENGE, allow_answer, completed, deny_answer, inbound_answer
+from call_control.app.answers import (
+    CHALLENGE,
+    allow_answer,
+    completed,
+    deny_answer,
+    inbound_answer,
+)
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
 from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import BUSY, REASONS, Denial, Reason, deny
+from call_control.domain.facts import Facts
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
+from call_control.domain.media_place import DEFAULT, application_server
 from call_control.domain.rejection import subject_of
 from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
 
@@ -84,6 +92,8 @@ class AdmitCall:
         facts = self._gather.known(request) or await self._gather(request)
         case = Case(request, facts, now_ms, self._random)
         refusal = judge(case)
+        if refusal is None and facts.inbound and case.diverted is not None:
+            refusal = deny("no_destination", f"forwards to {case.diverted.number}")
         if refusal is None:
             return await self._commit(case, edge_id)
         if isinstance(refusal, Challenge):
@@ -139,7 +149,7 @@ class AdmitCall:
         """Keep the denial for its attempt, count it, tell of it with its trace (promise 3)."""
         request, facts = case.request, case.facts
         attempt_id = request.attempt_id
-        body = deny_answer(denial, attempt_id)
+        body = deny_answer(denial, attempt_id, server_of(facts, attempt_id))
         partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
         subject = subject_of(facts.client.id if facts.client is not None else None, request.source_ip)
         event = rejected_event(case, denial)
@@ -159,6 +169,7 @@ def _bound_s(case: Case, payable_micros: int | None) -> int:
 def call_facts(case: Case, edge_id: str) -> CallFacts:
     """What never changes about the call from here on."""
     client = case.client
+    device = case.facts.device if case.facts.inbound else case.device
     return CallFacts(
         call_id=str(CallId.new(case.brand.partition, case.now_ms)),
         brand_id=case.brand.id,
@@ -170,7 +181,7 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         currency=client.currency,
         timezone=client.timezone,
         admitted_at_ms=case.now_ms,
-        device_id=case.device.id,
+        device_id=device.id if device is not None else None,
         ddi_id=case.ddi.id if case.ddi is not None else None,
         endpoint_type="fax" if case.request.fax else "device",
         sip_call_id=case.request.sip_call_id,
@@ -180,6 +191,15 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         lease_s=case.facts.lease_s,
         cap_s=case.cap_s,
         class_=case.call_class,
+    )
+
+
+def server_of(facts: Facts, attempt_id: str) -> str:
+    """Where announcements to this client's callers come from."""
+    return (
+        application_server(facts.brand, facts.client, attempt_id)
+        if facts.brand is not None and facts.client is not None
+        else DEFAULT
     )
 
 

@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
-from call_control.domain.admission.case import Case, Leg, Target
+from call_control.domain.admission.case import AnyTarget, Case, Leg
 from call_control.domain.denials import Denial
-from call_control.domain.media_place import application_server, media_relay_set
+from call_control.domain.media_place import DEFAULT, media_relay_set
 
 MAX_ANSWER_BYTES: Final = 6_000
 """Kamailio's buffers (contracts section 4)."""
 _COMPLETION_BYTES: Final = 800
+ANONYMOUS: Final = "anonymous"
 CHALLENGE: Final = b'{"decision":"challenge"}'
 
 
@@ -45,7 +46,7 @@ class AllowInbound(msgspec.Struct, frozen=True, kw_only=True):
     call_id: str
     client_id: str
     brand_id: str
-    device_id: str
+    device_id: str | None
     ddi_id: str
     caller: str
     callee: str
@@ -54,7 +55,7 @@ class AllowInbound(msgspec.Struct, frozen=True, kw_only=True):
     media_relay_set: str
     application_server: str
     language: str
-    targets: tuple[Target, ...]
+    targets: tuple[AnyTarget, ...]
 
 
 class Deny(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,7 @@ def allow_answer(case: Case, call_id: str) -> bytes:
                 withhold=case.withhold,
                 record=case.ddi is not None and case.ddi.record in ("outbound", "all"),
                 media_relay_set=media_relay_set(case.brand, case.client),
-                application_server=application_server(case.brand, case.client, call_id),
+                application_server=case.server,
                 language=case.device.language or case.client.language,
                 routes=routes,
             )
@@ -105,20 +106,21 @@ def allow_answer(case: Case, call_id: str) -> bytes:
 def inbound_answer(case: Case, call_id: str) -> bytes:
     """The answer to a call from outside as it is kept. A caller who withholds stays unknown to the device."""
     assert case.ddi is not None
+    device = case.facts.device
     return _encode(
         AllowInbound(
             call_id=call_id,
             client_id=case.client.id,
             brand_id=case.brand.id,
-            device_id=case.device.id,
+            device_id=device.id if device is not None else None,
             ddi_id=case.ddi.id,
-            caller=case.targets[0].caller if case.withhold else case.shown,
+            caller=ANONYMOUS if case.withhold else case.shown,
             callee=case.callee,
             withhold=case.withhold,
             record=case.ddi.record in ("inbound", "all"),
             media_relay_set=media_relay_set(case.brand, case.client),
-            application_server=application_server(case.brand, case.client, call_id),
-            language=case.ddi.language or case.device.language or case.client.language,
+            application_server=case.server,
+            language=case.ddi.language or (device.language if device else None) or case.client.language,
             targets=case.targets,
         )
     )
@@ -129,21 +131,22 @@ def completed(kept: bytes, ticket: str, max_duration_s: int) -> bytes:
     return b'%b,"ticket":"%b","max_duration_s":%d}' % (kept[:-1], ticket.encode(), max_duration_s)
 
 
-def deny_answer(denial: Denial, attempt_id: str) -> bytes:
+def deny_answer(denial: Denial, attempt_id: str, server: str = DEFAULT) -> bytes:
     """The answer of a refusal."""
-    return _encode(deny_of(denial, attempt_id))
+    return _encode(deny_of(denial, attempt_id, server))
 
 
-def deny_of(denial: Denial, attempt_id: str) -> Deny:
-    """A refusal as the edge and a simulation tell it."""
+def deny_of(denial: Denial, attempt_id: str, server: str = DEFAULT) -> Deny:
+    """A refusal as the edge and a simulation tell it. `server`: of the client's announcements."""
     reason = denial.reason
+    said = reason.announcement
     return Deny(
         attempt_id=attempt_id,
         reason=reason.code,
         sip_code=reason.sip_code,
         sip_reason=reason.sip_reason,
         retry_after_s=reason.retry_after_s,
-        announcement=None,
+        announcement=f"sip:ann+{said}@{server}" if said else None,
         detail=denial.detail,
         sentence=reason.sentence,
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from call_control.domain.address_book import AddressBook
-from call_control.domain.admission.arrival import called_number
+from call_control.domain.admission.arrival import called_number, shown_number
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.facts import (
     Arrival,
@@ -34,6 +36,8 @@ class NumbersSource(Protocol):
     async def brand(self, brand_id: str) -> BrandFacts | None: ...
     async def client(self, brand_id: str, client_id: str) -> ClientFacts | None: ...
     async def owner_of_number(self, brand_id: str, number: str) -> str | None: ...
+    def perhaps_ours(self, number: str) -> bool: ...
+    async def brand_of_number(self, number: str) -> str | None: ...
     def forget_number(self, brand_id: str, number: str) -> None: ...
 
 
@@ -68,12 +72,27 @@ class GatherArrival:
         directory = await self._source.directory()
         found = [await self._one(each, request) for each in directory.addresses.at(request.source_ip)]
         best = _best([each for each in found if each is not None])
-        if best.arrival is None or best.device is None or best.brand is None or best.device.direct:
+        seen, brand = best.arrival, best.brand
+        if seen is None or brand is None:
             return best
-        contacts = await self._contacts.contacts(best.brand.partition, best.device.id)
-        seen = best.arrival
-        arrival = Arrival(seen.provider, seen.trusted, seen.number, seen.owner, seen.ddi, contacts)
-        return best._replace(arrival=arrival)
+        shows_ours = brand.reject_spoofed and await self._shows_ours(brand, seen, request)
+        return await self._reached(best._replace(arrival=replace(seen, shows_ours=shows_ours)))
+
+    async def _reached(self, best: Arrived) -> Arrived:
+        """With the contacts of a device that registers."""
+        device, brand, seen = best.device, best.brand, best.arrival
+        assert brand is not None
+        assert seen is not None
+        if device is None or device.direct or seen.ddi is None or seen.ddi.target != "device":
+            return best
+        contacts = await self._contacts.contacts(brand.partition, device.id)
+        return best._replace(arrival=replace(seen, contacts=contacts))
+
+    async def _shows_ours(self, brand: BrandFacts, seen: Arrival, request: CallRequest) -> bool:
+        shown = shown_number(brand, seen.provider, seen.trusted, request)
+        if not shown or not self._source.perhaps_ours(shown):
+            return False
+        return await self._source.brand_of_number(shown) is not None
 
     async def _one(self, at: ProviderAddress, request: CallRequest) -> Arrived | None:
         brand = await self._source.brand(at.brand_id)
@@ -92,8 +111,11 @@ class GatherArrival:
     ) -> tuple[str | None, ClientFacts | None, Ddi | None]:
         for _ in range(2):
             owner = await self._source.owner_of_number(brand.id, number)
-            if owner is None or owner == POOL:
-                return owner, None, None
+            if owner is None:
+                return None, None, None
+            if owner == POOL:
+                callable_now = await self._source.brand_of_number(number) == brand.id
+                return POOL if callable_now else None, None, None
             client = await self._source.client(brand.id, owner)
             ddi = client.ddis.get(number) if client is not None else None
             if ddi is not None:

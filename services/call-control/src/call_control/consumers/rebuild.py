@@ -157,7 +157,7 @@ async def _parts(rows: AsyncIterator[dict[str, Any]]) -> AsyncIterator[list[dict
         yield part
 
 
-_INDEXES = ("device-names", "ddi-numbers", "owners")
+_INDEXES = ("device-names", "ddi-numbers", "owners", "onnet}")
 
 
 def _is_model(key: str, rates: bool) -> bool:

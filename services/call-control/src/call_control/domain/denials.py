@@ -18,6 +18,8 @@ class Reason:
     sip_reason: str
     sentence: str
     retry_after_s: int | None = None
+    announcement: str | None = None
+    """What the media endpoint tells the caller: the end of `sip:ann+<announcement>@<server>`."""
 
 
 _TABLE = (
@@ -62,9 +64,19 @@ _TABLE = (
            "The called number is no active DDI of the provider's brand that takes calls. "
            "Create or activate it."),
     Reason("unassigned_number", 404, "Unassigned number",
-           "The called DDI lies in the brand's pool. Give it to a client."),
+           "The called DDI lies in the brand's pool. Give it to a client.",
+           announcement="unassigned-number"),
     Reason("no_destination", 404, "No destination",
            "The called DDI has no target. Let it lead to a device."),
+    Reason("spoofed_caller", 403, "Spoofed caller",
+           "A call from outside shows a number of this platform as its caller. "
+           "Switch reject_spoofed off in the brand if its numbers may also call from elsewhere."),
+    Reason("rejected_by_filter", 603, "Decline",
+           "The call filter of the called number rejects this caller or this time. Change the filter."),
+    # RFC 5079: the caller may call again with its number shown.
+    Reason("anonymous_rejected", 433, "Anonymity Disallowed",
+           "The call filter of the called number takes no anonymous calls. Show a number, "
+           "or let anonymous callers through."),
     Reason("not_registered", 480, "Not registered",
            "The called device is not registered at the moment. Check its connection and its password."),
 )  # fmt: skip

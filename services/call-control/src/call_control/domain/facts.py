@@ -16,7 +16,9 @@ from landline.kernel.numbers import E164
 from landline.numbering.transformations import TransformationSet
 from landline.rating.lookup import Profile
 
+from call_control.domain.forwarding import CallFilter, CallForward
 from call_control.domain.live_call import Terms
+from call_control.domain.match_list import MatchList
 from call_control.domain.rates import RateBook
 
 Network = IPv4Network | IPv6Network
@@ -49,6 +51,8 @@ class Ddi:
     device_id: str | None = None
     display_name: str | None = None
     provider_id: str | None = None
+    fax_id: str | None = None
+    call_filter_id: str | None = None
 
     @property
     def active(self) -> bool:
@@ -76,6 +80,8 @@ class DeviceFacts:
     t38: bool = False
     srtp: bool = False
     from_domain: str | None = None
+    forwards: Mapping[str, CallForward] = field(default_factory=dict)
+    """Those that are switched on, by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,8 @@ class ClientFacts:
     ddis: Mapping[str, Ddi] = field(default_factory=dict)
     ddis_by_id: Mapping[str, Ddi] = field(default_factory=dict)
     devices_by_id: Mapping[str, DeviceFacts] = field(default_factory=dict)
+    filters: Mapping[str, CallFilter] = field(default_factory=dict)
+    match_lists: Mapping[str, MatchList] = field(default_factory=dict)
     profiles: tuple[Profile, ...] = ()
     terms: Terms = field(default_factory=Terms)
     """The money terms its calls are admitted on; `admission.money.terms_of` makes them."""
@@ -209,6 +217,8 @@ class BrandFacts:
     country: str = ""
     max_call_s: int | None = None
     emergency_caller: str | None = None
+    reject_spoofed: bool = False
+    match_lists: Mapping[str, MatchList] = field(default_factory=dict)
     providers: Mapping[str, DdiProvider] = field(default_factory=dict)
     carriers: Mapping[str, Carrier] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
@@ -262,6 +272,8 @@ class Arrival(msgspec.Struct, frozen=True):
     """The client that has the number, `pool`, or None: the brand does not have it."""
     ddi: Ddi | None
     contacts: tuple[Contact, ...] = ()
+    shows_ours: bool = False
+    """The caller shows an active number of this platform."""
 
 
 class Facts(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Calls from outside (domain.md section 5): by which provider, to which number, to which device."""
+"""Calls from outside (domain.md section 5): by which provider, to which number, by whom."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ from typing import Any
 
 from landline.kernel.numbers import is_e164
 
-from call_control.domain.admission.caps import RING_S
-from call_control.domain.admission.case import Case, Target
+from call_control.domain.admission.case import Case
 from call_control.domain.admission.dialled import clean
 from call_control.domain.admission.identity import anonymous_from
 from call_control.domain.admission.numbers import asserted_number, rewritten
 from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial, deny
-from call_control.domain.facts import BrandFacts, Contact, DdiProvider, DeviceFacts
+from call_control.domain.facts import BrandFacts, DdiProvider
 from call_control.domain.lease import FirstHold
 from call_control.domain.live_call import Terms
 
 UNPRICED = Terms(thresholds=())
 ANONYMOUS = "anonymous"
+
+
+def shown_number(brand: BrandFacts, provider: DdiProvider, trusted: bool, request: CallRequest) -> str:
+    """The caller in E.164: the asserted identity of a trusted address, else From; empty for none."""
+    shown = asserted_number(request) if trusted else ""
+    if not shown and not anonymous_from(request):
+        shown = clean(request.from_user or "")
+    number = _in_e164(brand, provider, "caller_in", shown) if shown else ""
+    return number if is_e164(number) else ""
 
 
 def called_number(brand: BrandFacts, provider: DdiProvider, request: CallRequest) -> str:
@@ -95,55 +103,6 @@ def judge_caller(case: Case) -> None:
 def explain_caller(case: Case) -> str:
     """`+34600123123 by From`."""
     return f"{case.shown} by {case.shown_by}{', withheld' if case.withhold else ''}"
-
-
-def judge_target(case: Case) -> Denial | None:
-    """The device that the number leads to, where it is reached now."""
-    assert case.ddi is not None
-    device = case.facts.device
-    if case.ddi.target != "device" or device is None:
-        return deny("no_destination", f"{case.callee} has target {case.ddi.target}")
-    if not device.enabled:
-        return deny("disabled", f"device {device.name} is disabled")
-    contacts = (_direct(device),) if device.direct else case.arrival.contacts
-    live = tuple(each for each in contacts if device.direct or each.expires_at_ms > case.now_ms)
-    if not live:
-        return deny("not_registered", f"device {device.name} is not registered")
-    case.device = device
-    case.targets = (_target(case, device, live if device.multi_contact else live[:1]),)
-    return None
-
-
-def _direct(device: DeviceFacts) -> Contact:
-    host = f"[{device.ip}]" if device.ip and ":" in device.ip else device.ip
-    port = f":{device.port}" if device.port else ""
-    return Contact(uri=f"sip:{device.name}@{host}{port};transport={device.transport}")
-
-
-def _target(case: Case, device: DeviceFacts, contacts: tuple[Contact, ...]) -> Target:
-    """Numbers as the device or its client writes them; nothing of a caller who withholds."""
-    set_id = device.transformation_set_id or case.client.transformation_set_id
-    rules = case.brand.sets.get(set_id or "")
-    shown = ANONYMOUS if case.withhold else rewritten(case.brand, rules, "caller_out", case.shown)
-    called = rewritten(case.brand, rules, "callee_out", case.callee) if device.ddi_in else None
-    display = "Anonymous" if case.withhold else case.ddi.display_name if case.ddi else None
-    return Target(
-        aor=f"{device.name}@{case.brand.sip_domain}",
-        contacts=contacts,
-        parallel=device.multi_contact,
-        ring_timeout_s=RING_S,
-        request_user=called,
-        caller=shown,
-        caller_name=display or (None if case.withhold else case.request.from_display),
-        codecs=device.codecs,
-        srtp=device.srtp,
-        t38=device.t38,
-    )
-
-
-def explain_target(case: Case) -> str:
-    """`device casa1, 2 contacts`."""
-    return f"device {case.device.name}, {len(case.targets[0].contacts)} contacts"
 
 
 def judge_room(case: Case) -> None:

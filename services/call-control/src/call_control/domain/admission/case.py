@@ -14,8 +14,10 @@ from landline.numbering.transformations import TransformationSet
 
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.facts import Arrival, BrandFacts, ClientFacts, Contact, Ddi, DeviceFacts, Facts
+from call_control.domain.forwarding import Diverted
 from call_control.domain.lease import FirstHold
 from call_control.domain.live_call import Terms
+from call_control.domain.media_place import application_server
 from call_control.domain.rates import Priced
 
 CallClass = Literal["normal", "emergency", "special"]
@@ -52,10 +54,9 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     srtp: bool
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a call from outside goes (contracts section 4, `targets`)."""
+class Target(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="device"):
+    """The device that a call from outside goes to (contracts section 4, `targets`)."""
 
-    kind: str = "device"
     aor: str
     contacts: tuple[Contact, ...]
     parallel: bool
@@ -68,12 +69,38 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     t38: bool
 
 
+class VoicemailTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="voicemail"):
+    """A voicemail box, as an address of the media endpoint."""
+
+    uri: str
+
+    @classmethod
+    def of(cls, device_id: str, server: str) -> VoicemailTarget:
+        """The box of a device has the device's id (decision 0021)."""
+        return cls(uri=f"sip:vm+{device_id}@{server}")
+
+
+class FaxTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="fax"):
+    """A fax box, as an address of the media endpoint."""
+
+    uri: str
+
+    @classmethod
+    def of(cls, box: str, server: str) -> FaxTarget:
+        """A box of the notifier."""
+        return cls(uri=f"sip:fax+{box}@{server}")
+
+
+AnyTarget = Target | VoicemailTarget | FaxTarget
+
+
 class Case:
     """One call being decided. Attributes by the step that sets them; see `pipeline.STEPS`."""
 
     __slots__ = (
         "arrival", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
-        "client_max_calls", "ddi", "device", "dialled", "facts", "hold", "legs", "now_ms", "pinned", "priced",
+        "client_max_calls", "ddi", "device", "dialled", "diverted", "facts", "filtered_by", "hold",
+        "legs", "now_ms", "pinned", "priced",
         "random", "request", "shown", "shown_by", "source_by", "targets", "terms", "withhold",
     )  # fmt: skip
 
@@ -102,8 +129,10 @@ class Case:
     withhold: bool
     # routes
     legs: tuple[Leg, ...]
-    # target
-    targets: tuple[Target, ...]
+    # filter and target of a call from outside: where it goes, or by which forward it goes on
+    filtered_by: str
+    diverted: Diverted | None
+    targets: tuple[AnyTarget, ...]
     # rate
     priced: Priced | None
     pinned: str | None
@@ -120,6 +149,11 @@ class Case:
         self.facts = facts
         self.now_ms = now_ms
         self.random = random
+
+    @property
+    def server(self) -> str:
+        """The application server of this call: of its boxes and announcements."""
+        return application_server(self.brand, self.client, self.request.attempt_id)
 
     @property
     def emergency(self) -> bool:

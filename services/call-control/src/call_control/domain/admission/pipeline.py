@@ -12,6 +12,7 @@ from random import Random
 
 from call_control.domain.admission import (
     arrival,
+    call_filter,
     caps,
     dialled,
     identity,
@@ -21,6 +22,7 @@ from call_control.domain.admission import (
     rate,
     routing,
     source_filter,
+    targets,
 )
 from call_control.domain.admission.case import Case, Challenge
 from call_control.domain.admission.request import CallRequest
@@ -59,8 +61,9 @@ INBOUND_STEPS: tuple[Step, ...] = (
     Step("number", arrival.judge_number, arrival.explain_number),
     Step("enabled", arrival.judge_enabled, arrival.explain_enabled),
     Step("caller", arrival.judge_caller, arrival.explain_caller),
-    # call filters and spoofed callers: here
-    Step("target", arrival.judge_target, arrival.explain_target),
+    Step("spoofed", call_filter.judge_spoofed, call_filter.explain_spoofed),
+    Step("filter", call_filter.judge_filter, call_filter.explain_filter),
+    Step("target", targets.judge_target, targets.explain_target),
     Step("caps", caps.judge, caps.explain),
     Step("room", arrival.judge_room, arrival.explain_room),
 )
