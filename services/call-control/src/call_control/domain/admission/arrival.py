@@ -100,9 +100,14 @@ def judge_caller(case: Case) -> None:
     case.withhold = asks_privacy(case) or not shown
 
 
+def named(case: Case) -> str:
+    """The caller as the called client may read of it: details and traces are shown to it."""
+    return ANONYMOUS if case.withhold else case.shown
+
+
 def explain_caller(case: Case) -> str:
     """`+34600123123 by From`."""
-    return f"{case.shown} by {case.shown_by}{', withheld' if case.withhold else ''}"
+    return f"{named(case)} by {case.shown_by}{', withheld' if case.withhold else ''}"
 
 
 def judge_room(case: Case) -> None:

@@ -5,6 +5,7 @@ Order: block lists before anything; then anonymous callers, allow lists, opening
 
 from __future__ import annotations
 
+from call_control.domain.admission.arrival import named
 from call_control.domain.admission.case import Case, VoicemailTarget
 from call_control.domain.denials import Denial, deny
 from call_control.domain.forwarding import CallFilter, Diverted
@@ -13,7 +14,7 @@ from call_control.domain.forwarding import CallFilter, Diverted
 def judge_spoofed(case: Case) -> Denial | None:
     """A call from outside that shows one of our own active numbers, and was not diverted by it."""
     if case.arrival.shows_ours and case.brand.reject_spoofed and not case.request.diversion:
-        return deny("spoofed_caller", f"{case.caller} is a number of this platform, not of {_provider(case)}")
+        return deny("spoofed_caller", f"{named(case)} is a number of this platform, not of {_provider(case)}")
     return None
 
 
@@ -41,13 +42,13 @@ def judge_filter(case: Case) -> Denial | None:
         return None
     case.filtered_by = f"passed {found.name}"
     if _listed(case, found.block_list_ids):
-        return deny("rejected_by_filter", f"{case.caller} is on a block list of {found.name}")
+        return deny("rejected_by_filter", f"{named(case)} is on a block list of {found.name}")
     if found.reject_anonymous and (case.withhold or not case.caller):
         return deny("anonymous_rejected", f"{found.name} takes no anonymous calls")
     if _listed(case, found.allow_list_ids):
         return None
     if found.allow_only:
-        return deny("rejected_by_filter", f"{case.shown} is on no allow list of {found.name}")
+        return deny("rejected_by_filter", f"{named(case)} is on no allow list of {found.name}")
     return _judge_hours(case, found)
 
 
