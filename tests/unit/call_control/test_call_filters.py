@@ -125,7 +125,8 @@ async def test_a_number_in_the_pool_is_announced_while_it_is_active() -> None:
 async def test_a_number_may_lead_to_a_box(target: str, uri: str) -> None:
     """Of the client's own application server; nobody need be registered."""
     ddi = c.ddi(target=target, device_id=c.DEVICE if target == "voicemail" else None, fax_id="box")
-    done = await arrived(ddi, c.client(application_server="as7"), registered=())
+    servers = c.row("application_server_set", "s1", {"name": "Set", "servers": ["as7"]}, brand_id=None)
+    done = await arrived(ddi, servers, c.client(application_server_set_id="s1"), registered=())
     assert done.box_uri == uri
 
 

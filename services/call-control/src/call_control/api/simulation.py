@@ -108,7 +108,9 @@ def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
     ddi = getattr(case, "ddi", None)
     return SimulateAnswer(
         decision=decision,
-        denial=deny_of(refusal, asked.attempt_id, server_of(facts, asked.attempt_id)) if isinstance(refusal, Denial) else None,
+        denial=deny_of(refusal, asked.attempt_id, server_of(facts, asked.attempt_id))
+        if isinstance(refusal, Denial)
+        else None,
         trace=[Step(line.step, line.outcome, line.detail) for line in found.trace],
         client_id=facts.client.id if facts.client is not None else None,
         device_id=facts.device.id if facts.device is not None else None,
