@@ -32,7 +32,7 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "calls/{}/ringing calls/{}/answered calls/{}/ended calls/{}/hangup": "post",
         "edges/heartbeat edges/resync registrations auth-failures": "post",
         "credentials edges/peers edges/fallback": "get",
-        "clients/{}/usage rejections rejections/{}": "get",
+        "clients/{}/usage calls/events rejections rejections/{}": "get",
         "simulate": "post",
     },
     "billing": {

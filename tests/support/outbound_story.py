@@ -107,14 +107,16 @@ class People:
         """What provisioning would publish."""
         return {"k1": base64.b64encode(self._key.public_key().public_bytes_raw()).decode()}
 
-    def token(self, level: str, brand_id: str | None = None, client_id: str | None = None) -> dict[str, str]:
+    def token(
+        self, level: str, brand_id: str | None = None, client_id: str | None = None, sid: str = "s"
+    ) -> dict[str, str]:
         """Headers of a person of that level."""
         import time
 
         claims = {
             "iss": "landline",
             "sub": "admin",
-            "sid": "s",
+            "sid": sid,
             "lvl": level,
             "bid": brand_id,
             "cid": client_id,

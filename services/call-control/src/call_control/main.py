@@ -28,14 +28,16 @@ from landline.chassis.stream_consumer import Handler, StreamConsumer
 from landline.chassis.stream_trimmer import run_trimmer
 from landline.chassis.surroundings import Backoff
 from landline.contracts import streams
-from landline.kernel.clock import utc
+from landline.kernel.clock import SystemClock, utc
 
 from call_control.adapters import read_model_keys
+from call_control.adapters.call_streams import CallStreams
 from call_control.adapters.counters import Counters
 from call_control.adapters.rejection_rows import PostgresRejectionRows, run_days
-from call_control.api import live, rejections, simulation
+from call_control.api import events, hanging_up, live, rejections, simulation
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
+from call_control.app.live_feed import LiveFeed
 from call_control.app.reconcile import find_drifts, find_ledger_drifts, repair
 from call_control.consumers.config import ConfigHandler, RatesHandler
 from call_control.consumers.ledger import LedgerHandler
@@ -44,6 +46,8 @@ from call_control.edge.routes import mount
 from call_control.wiring import Parts, edge_routes, load_scripts, opened
 
 GROUP = "call-control"
+GRACE_S = 5  # event streams never end by themselves
+ROUTERS = (events.router, live.router, hanging_up.router, rejections.router, simulation.router)
 BUILD_CHECK_S = 2.0
 SWEEP_EVERY_S = 3600.0
 log = structlog.get_logger(__name__)
@@ -58,11 +62,14 @@ def app(settings: Settings) -> FastAPI:
             await load_scripts(parts)
             verifier, stop = TokenVerifier(settings, parts.redis), asyncio.Event()
             app.state.verifier = verifier
-            app.state.services = Services(parts.facts, parts.store, parts.gather, settings.clock)
+            # Stream ids are the server's time, whatever a test makes of the clock.
+            feed = LiveFeed(CallStreams(parts.redis), SystemClock().now_ms)
+            app.state.services = Services(parts.facts, parts.store, parts.gather, feed, settings.clock)
             app.state.edge_routes = edge_routes(parts)
             app.state.parts, app.state.db = parts, parts.db
             app.state.readiness = readiness_of(parts, verifier)
-            tails = [asyncio.create_task(run(stop)) for run in (verifier.run, parts.facts.run, keep_settled)]
+            running = (verifier.run, parts.facts.run, keep_settled, feed.run)
+            tails = [asyncio.create_task(run(stop)) for run in running]
             try:
                 yield
             finally:
@@ -73,7 +80,7 @@ def app(settings: Settings) -> FastAPI:
     made = build_app(
         "call-control",
         settings,
-        [live.router, rejections.router, simulation.router],
+        ROUTERS,
         lifespan,
         description=about,
     )
@@ -189,6 +196,7 @@ def serve(
         port=port or settings.port,
         log_config=None,
         access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
 
 

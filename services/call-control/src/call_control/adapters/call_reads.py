@@ -10,6 +10,7 @@ from landline.kernel.clock import utc
 from landline.kernel.ids import PARTITIONS, CallId
 
 from call_control.adapters.keys import edge_state, keys_of
+from call_control.app.list_calls import Place
 from call_control.domain.live_call import LiveCall, parse_call
 from call_control.domain.local_day import local_day
 from call_control.domain.replies import ClientUsage
@@ -40,6 +41,21 @@ class CallReads:
             *(self.batch.execute("ZRANGE", keys_of(k).live, 0, limit - 1) for k in partitions)
         )
         return await self.read_calls(_texts(named))
+
+    async def newest_live(self, partition: int, until_ms: int | None, count: int) -> list[Place]:
+        """The places of a partition's newest calls, listed at or before a moment; newest first."""
+        highest: int | str = "+inf" if until_ms is None else until_ms
+        key = keys_of(partition).live
+        named: list[bytes] = await self.batch.execute(
+            "ZREVRANGEBYSCORE", key, highest, "-inf", "WITHSCORES", "LIMIT", 0, count
+        )
+        pairs = zip(named[::2], named[1::2], strict=True)
+        return [Place(int(float(score)), call_id.decode()) for call_id, score in pairs]
+
+    async def count_live(self, partitions: Sequence[int]) -> int:
+        """How many calls the partitions have."""
+        found = await asyncio.gather(*(self.batch.execute("ZCARD", keys_of(k).live) for k in partitions))
+        return sum(found)
 
     async def due_calls(self, until_ms: int, limit: int = 500) -> list[tuple[int, str]]:
         """(due_ms, call id) of the calls that the keeper must look at by then, at most `limit` a

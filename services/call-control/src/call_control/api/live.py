@@ -1,28 +1,35 @@
-"""`GET calls`: the calls that live now, as far as the token may see; `POST calls/{id}/hangup`."""
+"""`GET calls`: the calls that live now, as far as the token may see; `GET clients/{id}/usage`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
-from landline.chassis.auth import Caller
-from landline.chassis.problems import Conflict, NotFound, responses
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from landline.chassis.auth import Caller, Principal
+from landline.chassis.problems import responses
 from landline.kernel.clock import iso
-from landline.kernel.ids import CallId, NotACallId
 from landline.kernel.money import decimal_string
 from pydantic import BaseModel
 
+from call_control.api.filters import MOST_ROWS, CallQuery, described, parse_query
 from call_control.api.scope import of_client, sees
-from call_control.api.services import services_of
-from call_control.app.hang_up import HangUpRefused, hang_up
+from call_control.api.services import Services, services_of
+from call_control.app.list_calls import CallPage, cursor_text, list_calls
 from call_control.domain.live_call import LiveCall
+from call_control.domain.live_event import shown_caller
 
 router = APIRouter(tags=["live calls"])
-PAGE = 50
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
 class LiveCallOut(BaseModel):
-    """A live call. Money as decimal strings; what a client must not see of its operator is left out."""
+    """A live call. Money as decimal strings; `held` is told to operators only, and a caller who withholds is
+    anonymous to the called client."""
 
     call_id: str
     state: str
@@ -37,57 +44,113 @@ class LiveCallOut(BaseModel):
     admitted_at: str
     ringing_at: str | None
     answered_at: str | None
-    held: str
+    held: str | None
     currency: str
     edge_id: str | None
 
 
 class LiveCallPage(BaseModel):
-    """A page of live calls, newest first."""
+    """A page of live calls, newest first. A page may be short and still have a `next_cursor`."""
 
     items: list[LiveCallOut]
     next_cursor: str | None
+    total: int | None = None
 
 
-@router.get("/calls", responses=responses(401, 403, 422))
-async def list_calls(
-    request: Request,
-    caller: Caller,
-    limit: Annotated[int, Query(ge=1, le=500)] = PAGE,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
-    brand_id: Annotated[str | None, Query(max_length=64)] = None,
-    client_id: Annotated[str | None, Query(max_length=64)] = None,
-) -> LiveCallPage:
+@router.get(
+    "/calls",
+    name="list calls",
+    response_model=LiveCallPage,
+    responses={**_CSV, **responses(401, 403, 422)},
+    openapi_extra={"parameters": described()},
+)
+async def get_calls(request: Request, caller: Caller) -> Response:
     """Live calls in the token's scope, the most recently admitted first."""
     caller.require("calls", "r")
-    services = services_of(request)
-    directory = await services.facts.directory()
-    brand_ids = [
-        each for each in directory.brands if brand_id in (None, each) and caller.brand_id in (None, each)
-    ]
-    partitions = sorted({int(directory.brands[each]["partition"]) for each in brand_ids})
-    calls = await services.store.live_calls(partitions, limit=MOST_LIVE)
-    seen = [call for call in calls if sees(caller, call) and client_id in (None, call.facts.client_id)]
-    seen = [call for call in seen if brand_id in (None, call.facts.brand_id)]
-    seen.sort(key=_order, reverse=True)
-    if cursor is not None:
-        seen = [call for call in seen if _order(call) < cursor]
-    page = seen[:limit]
-    following = _order(page[-1]) if len(seen) > limit else None
-    return LiveCallPage(items=[live_call_out(call) for call in page], next_cursor=following)
+    services, query = services_of(request), parse_query(request.query_params.multi_items())
+    partitions = await _partitions(services, caller, query)
+    if "text/csv" in request.headers.get("accept", ""):
+        named = {"Content-Disposition": 'attachment; filename="calls.csv"'}
+        lines = _csv(services, caller, query, partitions)
+        return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=named)
+    page = await _page(services, caller, query, partitions)
+    body = LiveCallPage(
+        items=[live_call_out(call, caller) for call in page.calls],
+        next_cursor=None if page.following is None else cursor_text(page.following),
+    )
+    if query.count:
+        body.total = await _total(services, caller, query, partitions)
+    return JSONResponse(body.model_dump(exclude={"total"} if body.total is None else None))
 
 
-MOST_LIVE = 10_000
+async def _partitions(services: Services, caller: Principal, query: CallQuery) -> list[int]:
+    """Where calls of the scope can be; a client's are in its brand's."""
+    brands = (await services.facts.directory()).brands
+    brand_id, client_id = query.equal.get("brand_id"), query.equal.get("client_id")
+    if client_id is not None:
+        client = await services.facts.find_client(client_id)
+        if client is None:
+            return []
+        brand_id = brand_id or client.brand_id
+    asked = [each for each in brands if brand_id in (None, each) and caller.brand_id in (None, each)]
+    return sorted({int(brands[each]["partition"]) for each in asked})
 
 
-def _order(call: LiveCall) -> str:
-    """UUIDv7 sorts by the moment of admission."""
-    return CallId.parse(call.call_id).uuid
+async def _page(services: Services, caller: Principal, query: CallQuery, partitions: list[int]) -> CallPage:
+    def wanted(call: LiveCall) -> bool:
+        return sees(caller, call) and query.wants(call, shown_caller(call.facts, caller.level == "client"))
+
+    return await list_calls(services.store, partitions, wanted, query.limit, query.after, query.since_ms)
 
 
-def live_call_out(call: LiveCall) -> LiveCallOut:
-    """A live call as REST shows it."""
-    facts = call.facts
+async def _total(services: Services, caller: Principal, query: CallQuery, partitions: list[int]) -> int:
+    """From the counters: a client's, a brand's, or all there is."""
+    client_id = query.equal.get("client_id") or caller.client_id
+    brand_id = query.equal.get("brand_id") or caller.brand_id
+    if not partitions:
+        return 0
+    if client_id is not None:
+        client = await services.facts.find_client(client_id)
+        known = (
+            client is not None
+            and brand_id in (None, client.brand_id)
+            and caller.client_id in (None, client_id)
+        )
+        if client is None or not known:
+            return 0
+        now_ms = services.clock.now_ms()
+        usage = await services.store.client_usage(partitions[0], client_id, client.timezone, now_ms)
+        return usage.active_calls
+    if brand_id is not None:
+        return await services.facts.brand_active(partitions[0], brand_id)
+    return await services.store.count_live(partitions)
+
+
+async def _csv(
+    services: Services, caller: Principal, query: CallQuery, partitions: list[int]
+) -> AsyncIterator[str]:
+    """The whole filtered list, page by page."""
+    names = list(LiveCallOut.model_fields)
+    yield _line(names)
+    query = replace(query, limit=MOST_ROWS)
+    while True:
+        page = await _page(services, caller, query, partitions)
+        rows = [live_call_out(call, caller).model_dump() for call in page.calls]
+        yield "".join(_line([row[name] for name in names]) for row in rows)
+        if page.following is None:
+            return
+        query = replace(query, after=page.following)
+
+
+def _line(values: list[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(values)
+    return out.getvalue()
+
+
+def live_call_out(call: LiveCall, caller: Principal) -> LiveCallOut:
+    """A live call as REST shows it to this caller."""
+    facts, as_client = call.facts, caller.level == "client"
     return LiveCallOut(
         call_id=call.call_id,
         state=call.state.value,
@@ -96,13 +159,13 @@ def live_call_out(call: LiveCall) -> LiveCallOut:
         client_id=facts.client_id,
         device_id=facts.device_id,
         ddi_id=facts.ddi_id,
-        caller=facts.caller,
+        caller=shown_caller(facts, as_client),
         callee=facts.callee,
         billing_method=facts.billing_method,
         admitted_at=iso(facts.admitted_at_ms),
         ringing_at=_iso(call.ringing_ms),
         answered_at=_iso(call.answered_ms),
-        held=decimal_string(call.held_micros),
+        held=None if as_client else decimal_string(call.held_micros),
         currency=facts.currency,
         edge_id=facts.edge_id,
     )
@@ -150,21 +213,3 @@ async def usage(client_id: str, request: Request, caller: Caller) -> UsageOut:
         rejected=found.rejected,
         currency=client.currency,
     )
-
-
-@router.post("/calls/{call_id}/hangup", status_code=202, responses=responses(401, 403, 404, 409))
-async def hangup(call_id: str, request: Request, caller: Caller) -> Response:
-    """Have the edge end a call: at its control address at once where it has one, else by its heartbeat."""
-    caller.require("calls", "d")
-    services = services_of(request)
-    try:
-        call: Any = await services.store.read_call(call_id)
-    except NotACallId:
-        call = None
-    if call is None or not sees(caller, call):
-        raise NotFound("no such call")
-    try:
-        await hang_up(services.store, call, services.clock.now_ms())
-    except HangUpRefused as error:
-        raise Conflict(error.code, str(error)) from None
-    return Response(status_code=202)

@@ -11,6 +11,7 @@ from landline.kernel.clock import Clock
 from call_control.adapters.call_store import CallStore
 from call_control.adapters.facts_cache import FactsCache
 from call_control.app.gather_facts import GatherFacts
+from call_control.app.live_feed import LiveFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Services:
     facts: FactsCache
     store: CallStore
     gather: GatherFacts
+    feed: LiveFeed
     clock: Clock
 
 

@@ -191,6 +191,7 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         lease_s=case.facts.lease_s,
         cap_s=case.cap_s,
         class_=case.call_class,
+        withheld=case.withhold,
     )
 
 

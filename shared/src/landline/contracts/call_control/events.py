@@ -36,6 +36,7 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     cap_s: int = 10_800  # the longest the call may last
     class_: str = msgspec.field(default="normal", name="class")  # normal | emergency | special
     outage: bool = False  # admitted by the outage policy, without counters
+    withheld: bool = False  # the caller asked to stay unknown: a called client sees `anonymous`
 
 
 class CallAdmitted(Event, frozen=True, kw_only=True):
