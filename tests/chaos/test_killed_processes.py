@@ -90,7 +90,7 @@ async def test_every_acknowledged_end_is_billed_once_whatever_is_killed(
     load = await under_load(brand, edge, homes, harm)
     await asyncio.to_thread(assert_all_billed_once, stack, load)
     assert_limits_were_kept(load, homes)
-    assert len(load.calls) > 50, (load.denials, load.repeated)
+    assert len(load.calls) > 20, ("no load to speak of", load.denials, load.repeated)
 
 
 async def test_people_get_503_not_500_while_redis_is_away(brand: Brand) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,7 +17,9 @@ from landline.kernel.money import to_micros
 from landline.rating import pinned
 from landline.rating.tariff import Price, Tariff, Tier, always
 
-NOW_MS = 1_795_000_000_000  # 2026-11-18T11:06:40Z
+# Yesterday at noon: what reconcile looks at must not depend on when the tests run.
+NOW_MS = (int(time.time()) // 86_400 - 1) * 86_400_000 + 43_200_000
+DAY = datetime.fromtimestamp(NOW_MS / 1000, UTC).date().isoformat()
 MINUTE = Tariff("EUR", (always(Price.of("0.05", Tier.of(0, "0.10", 60))),), destination="Spain", prefix="+34")
 
 
@@ -56,7 +60,7 @@ class Client:
             "answered_at_ms": answered,
             "duration_s": duration_s,
             "charge_micros": micros,
-            "spend_by_day": {"2026-11-18": micros} if micros else {},
+            "spend_by_day": {DAY: micros} if micros else {},
         }
         return CallEnded(**(given | more))
 
@@ -71,7 +75,7 @@ def corrected(ended: CallEnded, duration_s: int, charge: str) -> CallCorrected:
             answered_at_ms=NOW_MS + 5_000,
             duration_s=duration_s,
             charge_micros=micros,
-            spend_by_day={"2026-11-18": micros},
+            spend_by_day={DAY: micros},
             cause="normal",
         ),
     )

@@ -14,7 +14,7 @@ from landline.contracts.envelope import fields
 from landline.kernel.ids import CallId
 
 from tests.support.billing_api import BillingApi
-from tests.support.billing_calls import NOW_MS, Client, corrected, sealed
+from tests.support.billing_calls import DAY, NOW_MS, Client, corrected, sealed
 
 
 class Scene:
@@ -139,7 +139,7 @@ async def test_reconcile_gets_balance_sequence_days_and_what_was_posted(scene: S
             answer = await api.call("system", "GET", f"/internal/reconcile?client_ids={client.client_id}")
             item = next(iter(answer.json()["items"]), {})
             await asyncio.sleep(0.05)
-    assert (item["balance_micros"], item["days"]) == (-350_000, {"2026-11-18": 350_000})
+    assert (item["balance_micros"], item["days"]) == (-350_000, {DAY: 350_000})
     page = (await api.get("system", "/internal/postings", client_id=client.client_id, after=1))["items"]
     assert [(p["sequence"], p["amount_micros"], p["operation_id"]) for p in page] == [
         (2, -200_000, fix.correction_id)
