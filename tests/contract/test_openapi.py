@@ -23,7 +23,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         " ddi-providers ddi-provider-addresses media-relay-sets application-server-sets"
         " notification-templates": CRUD,
         "match-lists match-list-entries call-filters call-forwards": CRUD,
-        "ddis/{}/unlink": "post",
+        "ddis/{}/unlink ddis/bulk ddis/bulk-assign ddis/bulk-unlink ddis/import": "post",
+        "jobs jobs/{}": "get",
         "transformation-sets/{}/try": "post",
         "audit-log countries currencies timezones languages": "get",
     },

@@ -18,11 +18,13 @@ from landline.chassis.http_app import build_app
 from landline.chassis.postgres import Database
 from landline.chassis.problems import Unauthorized
 from landline.chassis.settings import Settings
+from provisioning.api.ddi_imports import BODY_LIMIT_BYTES
 from provisioning.main import REGISTRY, routers
 
 from tests.support.other_services import OtherServices, other_services
 
 BASE = "/api/provisioning/v1"
+LIMITS = {"/ddis/import": BODY_LIMIT_BYTES}
 
 
 class NamedPrincipals:
@@ -101,7 +103,7 @@ async def provisioning_api(settings: Settings, pool_size: int = 5) -> AsyncItera
     db, who = Database(settings, "provisioning", pool_size=pool_size), NamedPrincipals()
     async with other_services() as others:
         known = settings.model_copy(update={"public_url": others.url})
-        app = build_app("provisioning", known, routers(), lifespan=_nothing)
+        app = build_app("provisioning", known, routers(), lifespan=_nothing, body_limits=LIMITS)
         app.state.db, app.state.verifier = db, who
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

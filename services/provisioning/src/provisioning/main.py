@@ -30,11 +30,13 @@ from provisioning.accounts.grants import grants_router
 from provisioning.accounts.routes import router as auth_router
 from provisioning.accounts.signing_keys import SigningKeys
 from provisioning.accounts.wiring import accounts_work, open_accounts
-from provisioning.api import lists, notification_templates
+from provisioning.api import ddi_imports, lists, notification_templates
+from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
 from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
 from provisioning.api.resources import REGISTRY as RESOURCES
 from provisioning.api.transformation_tries import try_router
+from provisioning.consumers.import_ddis import run_imports
 from provisioning.domain.transformations import countries
 from provisioning.snapshot import snapshot_router
 
@@ -49,6 +51,8 @@ def routers() -> list[APIRouter]:
         lists.router,
         notification_templates.router,
         unlink_router(REGISTRY),
+        bulk_router(REGISTRY),
+        ddi_imports.router,
         ready_made_router(REGISTRY),
         try_router(),
         snapshot_router(REGISTRY),
@@ -83,7 +87,8 @@ def app(settings: Settings) -> FastAPI:
             await db.close()
 
     about = "Who exists on the platform and how they are configured."
-    return build_app("provisioning", settings, routers(), lifespan, description=about)
+    limits = {"/ddis/import": ddi_imports.BODY_LIMIT_BYTES}
+    return build_app("provisioning", settings, routers(), lifespan, description=about, body_limits=limits)
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
@@ -94,6 +99,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             tasks.create_task(run_outbox(db, redis, stop))
             tasks.create_task(idempotency.purge(db, stop))
             tasks.create_task(accounts_work(settings, db, redis, stop))
+            tasks.create_task(run_imports(db, REGISTRY, settings, stop))
     finally:
         await redis.aclose()
         await db.close()

@@ -151,15 +151,19 @@ async def _not_while_calls_live(change: Change) -> None:
 
 
 async def _keep_used_features(change: Change) -> None:
-    """Numbers that record need the feature; without it nobody would see that they no longer do."""
-    if change.action != "u" or change.old is None or "recordings" not in change.old["features"]:
+    """Numbers that record or lead to a box need the feature: they would silently no longer do so."""
+    if change.action != "u" or change.old is None:
         return
-    if "recordings" not in change.new["features"]:
-        ddis = change.resource.table_named("ddis")
-        recording = select(func.count()).select_from(ddis)
-        own = (ddis.c.client_id == change.new["id"], ddis.c.record != "none")
-        if count := await change.tx.scalar(recording.where(*own)):
-            raise Conflict("feature_in_use", f"recordings: {count} DDIs still record")
+    ddis = change.resource.table_named("ddis").c
+    uses = {
+        "recordings": ddis.record != "none",
+        "faxes": ddis.target == "fax",
+        "voicemail": ddis.target == "voicemail",
+    }
+    for feature in sorted(set(change.old["features"]) - set(change.new["features"])):
+        own = (ddis.client_id == change.new["id"], uses[feature])
+        if count := await change.tx.scalar(select(func.count()).where(*own)):
+            raise Conflict("feature_in_use", f"{feature}: {count} DDIs still use it")
 
 
 async def _not_when_deleting(change: Change) -> None:

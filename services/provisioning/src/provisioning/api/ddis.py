@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import phonenumbers
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from landline.chassis.auth import Caller
@@ -13,12 +12,14 @@ from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, responses
 from landline.chassis.resources import (
+    Actor,
     ApiModel,
     Change,
     Reference,
     Registry,
     Resource,
     Rights,
+    Row,
     actor_of,
     owned_by_brand,
     update,
@@ -29,8 +30,10 @@ from landline.chassis.resources.writing import etag
 from landline.contracts import streams
 from pydantic import Field
 from sqlalchemy import Column, Table, Text, Uuid, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provisioning.api.schema import METADATA
+from provisioning.domain.ddi_rules import ddi_refusals, number_refusals, target_refusals
 
 TABLE = Table(
     "ddis",
@@ -70,6 +73,7 @@ class DdiFields(ApiModel):
     record: Literal["none", "inbound", "outbound", "all"] = "none"
     display_name: Annotated[Line, Field(max_length=50)] | None = None
     language: Language | None = None
+    unusual_number: bool = Field(False, description="take a number that phonenumbers knows no range for")
 
 
 UNLINKED = {
@@ -87,46 +91,25 @@ UNLINKED = {
 async def _fit_number(change: Change) -> None:
     if change.action == "d":
         return
-    new = change.new
+    new, given = change.new, change.given
     if new["country"] is None:
         owner = await change.find("clients", new["client_id"]) if new["client_id"] else None
         owner = owner or await change.find("brands", new["brand_id"])
         new["country"] = owner["country"] if owner else None
-    code = phonenumbers.country_code_for_region(new["country"] or "")
-    if not code or not new["number"].startswith(f"+{code}"):
-        change.refuse("number", "not_in_country", "does not begin with the code of its country")
+    if change.differs("number") or change.differs("country"):
+        unusual = isinstance(given, DdiFields) and given.unusual_number
+        for refusal in number_refusals(new["number"], new["country"], unusual=unusual):
+            change.refuse(*refusal)
+    for refusal in ddi_refusals(new, change.old):
+        change.refuse(*refusal)
 
 
 async def _fit_target(change: Change) -> None:
-    if change.action == "d":
-        return
-    new = change.new
-    if (new["target"] in ("device", "voicemail")) != (new["device_id"] is not None):
-        change.refuse(
-            "device_id", "target_mismatch", "goes with target device or voicemail, and only with them"
-        )
-    if (new["target"] == "fax") != (new["fax_id"] is not None):
-        change.refuse("fax_id", "target_mismatch", "goes with target fax, and only with it")
-    if new["client_id"] is None:
-        for field in ("device_id", "fax_id", "call_filter_id", "display_name", "language"):
-            if new[field] is not None:
-                change.refuse(field, "needs_client", "a number in the pool has none")
-    await _fit_features(change)
-
-
-async def _fit_features(change: Change) -> None:
-    """What the client does not have cannot be used by its numbers."""
-    new = change.new
-    wanted = [
-        ("record", "recordings", new["record"] != "none"),
-        ("target", "faxes", new["target"] == "fax"),
-        ("target", "voicemail", new["target"] == "voicemail"),
-    ]
-    if any(used for _, _, used in wanted):
-        client = await change.find("clients", new["client_id"]) if new["client_id"] else None
-        for field, feature, used in wanted:
-            if used and (client is None or feature not in client["features"]):
-                change.refuse(field, "feature_not_in_client", f"the client has no {feature}")
+    if change.action != "d":
+        client_id = change.new["client_id"]
+        client = await change.find("clients", client_id) if client_id else None
+        for refusal in target_refusals(change.new, client["features"] if client else None):
+            change.refuse(*refusal)
 
 
 async def move_only_by_unlink(change: Change) -> None:
@@ -156,6 +139,7 @@ DDIS = Resource(
         }
     ),
     create_only=frozenset({"number"}),
+    write_only=frozenset({"unusual_number"}),
     hidden_from_client=frozenset({"ddi_provider_id"}),
     filters=(
         "number",
@@ -183,7 +167,7 @@ DDIS = Resource(
 )
 
 
-async def _refuse_while_presented(change: Change) -> None:
+async def refuse_while_presented(change: Change) -> None:
     """Who shows this number as its own must show another one first."""
     shown = []
     for name in ("clients", "devices"):
@@ -195,8 +179,24 @@ async def _refuse_while_presented(change: Change) -> None:
         raise Conflict("still_needed", "still shown as outgoing number", extra={"needed_by": shown})
 
 
+async def unlink_ddi(tx: AsyncConnection, registry: Registry, actor: Actor, ddi_id: UUID) -> Row:
+    """Back to the pool; what the client had set is dropped."""
+    patch: dict[str, Any] = dict(UNLINKED)
+    row, _ = await update(
+        tx,
+        registry,
+        DDIS,
+        actor,
+        ddi_id,
+        patch,
+        without=(move_only_by_unlink,),
+        also=(refuse_while_presented,),
+    )
+    return row
+
+
 def unlink_router(registry: Registry) -> APIRouter:
-    """`POST ddis/{id}/unlink`: back to the pool; what the client had set is dropped."""
+    """`POST ddis/{id}/unlink`."""
     router = APIRouter(tags=["ddis"])
 
     @router.post(
@@ -212,17 +212,7 @@ def unlink_router(registry: Registry) -> APIRouter:
         async with db.transaction(Scope.of(caller)) as tx:
 
             async def effect() -> Answer:
-                patch: dict[str, Any] = dict(UNLINKED)
-                row, _ = await update(
-                    tx,
-                    registry,
-                    DDIS,
-                    actor,
-                    id,
-                    patch,
-                    without=(move_only_by_unlink,),
-                    also=(_refuse_while_presented,),
-                )
+                row = await unlink_ddi(tx, registry, actor, id)
                 return Answer(200, wire.to_wire(DDIS, row, caller), {"ETag": etag(row)})
 
             answer = await once(tx, key, effect)

@@ -16,6 +16,7 @@ from provisioning.api.ddis import DDIS
 from provisioning.api.destination_patterns import DESTINATION_PATTERNS
 from provisioning.api.devices import DEVICES
 from provisioning.api.edges import EDGES
+from provisioning.api.jobs import JOBS
 from provisioning.api.match_lists import MATCH_LIST_ENTRIES, MATCH_LISTS
 from provisioning.api.numbers import EMERGENCY_NUMBERS, SPECIAL_NUMBERS
 from provisioning.api.platform_sets import APPLICATION_SERVER_SETS, MEDIA_RELAY_SETS
@@ -48,6 +49,7 @@ REGISTRY = Registry(
         DESTINATION_PATTERNS,
         ROUTES,
         EDGES,
+        JOBS,
         AUDIT_RESOURCE,
     ),
 )

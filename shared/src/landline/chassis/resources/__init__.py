@@ -17,7 +17,7 @@ from landline.chassis.resources.declaration import (
 from landline.chassis.resources.field_types import ApiModel, Micros, MoneyText
 from landline.chassis.resources.routes import actor_of, check_texts, resource_router
 from landline.chassis.resources.tables import owned_by_brand, owned_by_client, row_columns
-from landline.chassis.resources.writing import changed_event, create, delete, fetch, owners, update
+from landline.chassis.resources.writing import changed_event, check_new, create, delete, fetch, owners, update
 
 __all__ = [
     "Actor",
@@ -33,6 +33,7 @@ __all__ = [
     "Row",
     "actor_of",
     "changed_event",
+    "check_new",
     "check_texts",
     "create",
     "delete",

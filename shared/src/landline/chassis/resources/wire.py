@@ -93,7 +93,8 @@ def _title(resource: Resource) -> str:
     return "".join(part.capitalize() for part in resource.entity.split("_"))
 
 
-def _kind(info: FieldInfo) -> Any:
+def kind_of(info: FieldInfo) -> Any:
+    """A field's type with its checks, to declare it again elsewhere."""
     return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
 
 
@@ -120,7 +121,7 @@ def patch_schema(resource: Resource) -> type[ApiModel]:
     """What PATCH takes: any of the fields that may change."""
     # A default factory keeps "default: null" out of OpenAPI: an absent field is not a null one.
     fields: dict[str, Any] = {
-        name: (_kind(info), Field(default_factory=lambda: None, description=info.description))
+        name: (kind_of(info), Field(default_factory=lambda: None, description=info.description))
         for name, info in resource.fields.model_fields.items()
         if name not in resource.create_only
     }
@@ -146,6 +147,6 @@ def read_schema(resource: Resource) -> type[BaseModel]:
         plain["brand_id"] = UUID | None
     fields: dict[str, Any] = {}
     for name in resource.shown():
-        kind = _kind(known[name]) if name in known else plain[name]
+        kind = kind_of(known[name]) if name in known else plain[name]
         fields[name] = (kind, None if name in resource.hidden_from_client else ...)
     return create_model(_title(resource), **fields)

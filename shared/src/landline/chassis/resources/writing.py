@@ -62,6 +62,17 @@ async def create(
     tx: AsyncConnection, registry: Registry, resource: Resource, actor: Actor, given: ApiModel
 ) -> tuple[Row, Row]:
     """Create a row: (row, fields revealed once). `given` is of the resource's create schema."""
+    change = await check_new(tx, registry, resource, actor, given)
+    with _constraints(resource):
+        statement = resource.table.insert().values(change.new).returning(resource.table)
+        row = (await tx.execute(statement)).mappings().one()
+    return await _written(registry, change, dict(row)), change.reveal
+
+
+async def check_new(
+    tx: AsyncConnection, registry: Registry, resource: Resource, actor: Actor, given: ApiModel
+) -> Change:
+    """Everything `create` does before it writes: the change with the row as it would be. For bulk writers."""
     resource.require(actor.principal, "c")
     new = {**to_columns(resource, given), "id": uuid7(actor.now_ms), "version": 1}
     new["created_at"] = new["updated_at"] = utc(actor.now_ms)
@@ -70,11 +81,7 @@ async def create(
     await _place(change)
     _check_editable(change, sent - {"brand_id", "client_id"})
     await _check(change)
-    with _constraints(resource):
-        row = (
-            (await tx.execute(resource.table.insert().values(new).returning(resource.table))).mappings().one()
-        )
-    return await _written(registry, change, dict(row)), change.reveal
+    return change
 
 
 async def update(

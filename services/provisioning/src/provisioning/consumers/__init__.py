@@ -1,0 +1,1 @@
+"""Work that provisioning does in the background."""
