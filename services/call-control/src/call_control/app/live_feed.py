@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from time import monotonic
 from typing import Final, Protocol
 
 import structlog
@@ -26,6 +27,9 @@ REPLAY_MS: Final = 14 * 60_000
 """Streams are kept for 15 minutes beyond their readers: nothing older can be told again for sure."""
 _ROUND_S: Final = 0.05
 _CROWD_S: Final = 0.5
+_AT_ONCE: Final = 20
+"""A round is handed over to so many watchers, then calls have their turn: a thousand sends in a row would
+keep an admission waiting for a tenth of a second."""
 WATCHERS = Gauge("landline_live_watchers", "Open streams of live call events")
 DROPPED = Counter("landline_live_watchers_dropped_total", "Streams closed because their reader was too slow")
 log = structlog.get_logger(__name__)
@@ -182,31 +186,44 @@ class LiveFeed:
                 self._wanted.clear()
                 await _first(stop.wait(), self._wanted.wait())
                 continue
+            pause_s = _ROUND_S + _CROWD_S * min(1.0, self.watchers / 1_000)
             try:
-                await self._round()
-                pause_s = _ROUND_S + _CROWD_S * min(1.0, self.watchers / 1_000)
+                pause_s -= await self._hand_over(await self._round(), pause_s)
             except Exception as error:
                 log.warning("live view waits", error=repr(error)[:200])
                 pause_s = 0.5
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause_s)
+                await asyncio.wait_for(stop.wait(), max(0.001, pause_s))
         for watcher in [each for group in self._groups.values() for each in group]:
             watcher.end("bye", "this server stops: connect again")
 
-    async def _round(self) -> None:
+    async def _hand_over(self, parts: list[tuple[Watcher, bytes]], within_s: float) -> float:
+        """Offer each watcher its chunk, a few at a time, over most of the round; the seconds that took.
+
+        Who comes meanwhile is not among them: it replays what this round brought.
+        """
+        begun, step_s = monotonic(), 0.8 * within_s * _AT_ONCE / max(1, len(parts))
+        for start in range(0, len(parts), _AT_ONCE):
+            for watcher, chunk in parts[start : start + _AT_ONCE]:
+                watcher.offer(chunk)
+            if start + _AT_ONCE < len(parts):
+                await asyncio.sleep(step_s)
+        return monotonic() - begun
+
+    async def _round(self) -> list[tuple[Watcher, bytes]]:
         begun_ms = self._now_ms()
         found, full_ms = await self._streams.after(self._positions)
         rows = sorted((entry, k, raw) for k, entries in found.items() for entry, raw in entries)
-        if rows:
-            self._tell(rows)
-            for k, entries in found.items():
-                self._positions[k] = entries[-1][0]
+        parts = self._told(rows)
+        for k, entries in found.items():
+            self._positions[k] = entries[-1][0]
         self._watermark_ms = max(
             self._watermark_ms, min(begun_ms - SLACK_MS, begun_ms if full_ms is None else full_ms)
         )
+        return parts
 
-    def _tell(self, rows: list[tuple[EntryId, int, bytes]]) -> None:
-        """Render once a scope, hand one chunk to each of its watchers."""
+    def _told(self, rows: list[tuple[EntryId, int, bytes]]) -> list[tuple[Watcher, bytes]]:
+        """Rendered once a scope; one chunk for each of its watchers."""
         chunks: dict[Scope, list[bytes]] = defaultdict(list)
         for entry, k, raw in rows:
             envelope = _opened(raw)
@@ -220,10 +237,8 @@ class LiveFeed:
                     if text is None:
                         text = rendered[scope.as_client] = _rendered(envelope, scope.as_client, position)
                     chunks[scope].append(text)
-        for scope, parts in chunks.items():
-            chunk = b"".join(parts)
-            for watcher in self._groups[scope]:
-                watcher.offer(chunk)
+        joined = {scope: b"".join(parts) for scope, parts in chunks.items()}
+        return [(watcher, chunk) for scope, chunk in joined.items() for watcher in self._groups[scope]]
 
 
 def _scopes(envelope: Envelope) -> list[Scope]:
