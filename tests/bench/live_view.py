@@ -2,7 +2,8 @@
 
 Whole calls (admitted, ringing, answered, ended) at a fixed rate, first with nobody watching, then with
 `--watchers` open streams of `GET calls/events`: `--operators` of them (one in ten) see everything, by
-platform or brand, the others one client each. Admissions are timed from their intended start. Prints one JSON line.
+platform or brand, the others one client each. Admissions are timed from their intended start. Prints one JSON
+line.
 """
 
 from __future__ import annotations

@@ -38,10 +38,12 @@ from call_control.api import events, hanging_up, live, rejections, simulation
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
 from call_control.app.live_feed import LiveFeed
-from call_control.app.reconcile import find_drifts, find_ledger_drifts, repair
+from call_control.app.reconcile import BalanceDrift, find_drifts, find_ledger_drifts, repair
+from call_control.app.watch_drift import EVERY_S, report, run_drift_watch
 from call_control.consumers.config import ConfigHandler, RatesHandler
 from call_control.consumers.ledger import LedgerHandler
 from call_control.consumers.rejections import LINGER_S, RejectionsHandler
+from call_control.domain.drift import Drift
 from call_control.edge.routes import mount
 from call_control.wiring import Parts, edge_routes, load_scripts, opened
 
@@ -127,6 +129,23 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop))
         group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop))
         group.create_task(_keep_swept(parts, stop))
+        group.create_task(_watch_drift(parts, stop))
+
+
+async def _watch_drift(parts: Parts, stop: asyncio.Event) -> None:
+    """Drift as a metric, measured by whichever process asks first in ten minutes."""
+
+    async def find() -> tuple[list[Drift], list[BalanceDrift]]:
+        counters = Counters(parts.batch)
+        wrong = await find_drifts(parts.store, counters)
+        balances, days = await find_ledger_drifts(counters, parts.peers, _kept_since(parts.settings))
+        return [*wrong, *days], balances
+
+    async def my_turn() -> bool:
+        life_ms = round((EVERY_S - 30) * 1000)
+        return bool(await parts.redis.set("landline:drift-watch", "1", nx=True, px=life_ms))
+
+    await run_drift_watch(find, my_turn, stop)
 
 
 def _handlers(parts: Parts) -> list[tuple[str, Handler]]:
@@ -242,8 +261,8 @@ async def _reconcile(settings: Settings, repair_drift: bool) -> int:
             print(f"billing can't be asked ({error!r}): balances and days are not compared")
             return 1
         wrong += days
-        for drift in [*wrong, *balances]:
-            print(drift)
+        for line in report(wrong, balances):
+            print(line)
         if wrong and repair_drift:
             wrong = await repair(counters, wrong)
             print(f"{len(wrong)} left after the repair")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from landline.chassis.redis import AutoBatch
 
 from call_control.adapters import scripts
-from call_control.adapters.keys import Keys, keys_of
+from call_control.adapters.keys import keys_of
 from call_control.domain.drift import Counter, Drift
 from call_control.domain.replies import Status
 
@@ -20,50 +21,66 @@ _FIELDS: Final = {
 }
 
 
+_KEY: Final = re.compile(r"\{p(\d+)\}:landline:(client|brand|day|unposted):.+")
+Names = Mapping[tuple[int, str], Sequence[str]]
+
+
 class Counters:
-    """Counters by partition; a repair is refused when the counter has moved since it was read."""
+    """Counters by partition; a repair is refused when the counter has moved since it was read.
+
+    `names`: what one walk over all keys found; without it, a partition's keys are looked for each time.
+    """
 
     def __init__(self, batch: AutoBatch) -> None:
         self._batch = batch
 
-    async def read(self, partition: int) -> dict[Counter, int]:
+    async def names(self) -> dict[tuple[int, str], list[str]]:
+        """One walk over all keys: the counters' names by partition and kind."""
+        found: dict[tuple[int, str], list[str]] = {}
+        async for raw in self._batch.redis.scan_iter(match="{p*}:landline:*", count=1000):
+            match = _KEY.fullmatch(raw.decode())
+            if match is not None:
+                found.setdefault((int(match[1]), match[2]), []).append(match[0])
+        return found
+
+    async def read(self, partition: int, names: Names | None = None) -> dict[Counter, int]:
         """Every counter of the partition's clients, brands and days."""
-        keys, found = keys_of(partition), {}
+        found = {}
         for kind, fields in _FIELDS.items():
-            names = [name async for name in self._names(keys, kind)]
-            rows = await asyncio.gather(*(self._batch.execute("HMGET", name, *fields) for name in names))
-            for name, row in zip(names, rows, strict=True):
+            keys = await self._keys(partition, kind, names)
+            rows = await asyncio.gather(*(self._batch.execute("HMGET", key, *fields) for key in keys))
+            for name, row in zip(keys, rows, strict=True):
                 owner_id, _, day = name.partition(f":{kind}:")[2].partition(":")
                 for field, value in zip(fields, row, strict=True):
                     found[Counter(kind, owner_id, field, day)] = int(value or 0)
         return found
 
-    async def unposted(self, partition: int) -> dict[str, list[int]]:
+    async def unposted(self, partition: int, names: Names | None = None) -> dict[str, list[int]]:
         """Client id -> its waiting charges."""
-        names = [name async for name in self._names(keys_of(partition), "unposted")]
-        rows = await asyncio.gather(*(self._batch.execute("HVALS", name) for name in names))
+        keys = await self._keys(partition, "unposted", names)
+        rows = await asyncio.gather(*(self._batch.execute("HVALS", name) for name in keys))
         return {
             name.partition(":unposted:")[2]: [int(micros) for micros in row]
-            for name, row in zip(names, rows, strict=True)
+            for name, row in zip(keys, rows, strict=True)
         }
 
-    async def balances(self, partition: int) -> dict[str, tuple[int, int]]:
+    async def balances(self, partition: int, names: Names | None = None) -> dict[str, tuple[int, int]]:
         """Client id -> (applied_seq, settled_micros), to be compared with the ledger."""
-        names = [name async for name in self._names(keys_of(partition), "client")]
+        keys = await self._keys(partition, "client", names)
         rows = await asyncio.gather(
-            *(self._batch.execute("HMGET", name, "applied_seq", "settled_micros") for name in names)
+            *(self._batch.execute("HMGET", name, "applied_seq", "settled_micros") for name in keys)
         )
         return {
             name.partition(":client:")[2]: (int(row[0] or 0), int(row[1] or 0))
-            for name, row in zip(names, rows, strict=True)
+            for name, row in zip(keys, rows, strict=True)
         }
 
-    async def spends(self, partition: int) -> dict[str, dict[str, int]]:
+    async def spends(self, partition: int, names: Names | None = None) -> dict[str, dict[str, int]]:
         """Client id -> local date -> micros spent, to be compared with the call records."""
-        names = [name async for name in self._names(keys_of(partition), "day")]
-        rows = await asyncio.gather(*(self._batch.execute("HGET", name, "spend_micros") for name in names))
+        keys = await self._keys(partition, "day", names)
+        rows = await asyncio.gather(*(self._batch.execute("HGET", name, "spend_micros") for name in keys))
         found: dict[str, dict[str, int]] = {}
-        for name, spend in zip(names, rows, strict=True):
+        for name, spend in zip(keys, rows, strict=True):
             client_id, _, day = name.partition(":day:")[2].partition(":")
             found.setdefault(client_id, {})[day] = int(spend or 0)
         return found
@@ -79,6 +96,8 @@ class Counters:
         raw = await scripts.REPAIR_COUNTER.run(self._batch, [key], [counter.field, drift.found, drift.right])
         return Status(raw[0].decode())
 
-    async def _names(self, keys: Keys, kind: str) -> AsyncIterator[str]:
-        async for name in self._batch.redis.scan_iter(match=keys.pattern(kind), count=1000):
-            yield name.decode()
+    async def _keys(self, partition: int, kind: str, names: Names | None) -> Sequence[str]:
+        if names is not None:
+            return names.get((partition, kind), ())
+        pattern = keys_of(partition).pattern(kind)
+        return [name.decode() async for name in self._batch.redis.scan_iter(match=pattern, count=1000)]

@@ -17,14 +17,17 @@ from call_control.domain.drift import Books, Counter, Drift, day_drifts, drifts,
 from call_control.domain.live_call import LiveCall
 from call_control.domain.replies import Status
 
+Names = Mapping[tuple[int, str], Sequence[str]]
+
 
 class CounterStore(Protocol):
     """See adapters.counters.Counters."""
 
-    async def read(self, partition: int) -> dict[Counter, int]: ...
-    async def unposted(self, partition: int) -> dict[str, list[int]]: ...
-    async def balances(self, partition: int) -> dict[str, tuple[int, int]]: ...
-    async def spends(self, partition: int) -> dict[str, dict[str, int]]: ...
+    async def names(self) -> Names: ...
+    async def read(self, partition: int, names: Names) -> dict[Counter, int]: ...
+    async def unposted(self, partition: int, names: Names) -> dict[str, list[int]]: ...
+    async def balances(self, partition: int, names: Names) -> dict[str, tuple[int, int]]: ...
+    async def spends(self, partition: int, names: Names) -> dict[str, dict[str, int]]: ...
     async def repair(self, drift: Drift) -> Status: ...
 
 
@@ -57,14 +60,15 @@ async def find_drifts(
     pause_s: float = 0.2,
 ) -> list[Drift]:
     """Counters that are wrong, and still wrong in the same way `pause_s` later."""
-    wrong: list[Drift] = []
-    for partition in partitions:
-        suspects = await _once(calls, counters, partition)
-        if suspects:
-            await asyncio.sleep(pause_s)
-            again = await _once(calls, counters, partition)
-            wrong += [drift for drift in suspects if drift in again]
-    return wrong
+    names = await counters.names()
+    suspects = [drift for k in partitions for drift in await _once(calls, counters, k, names)]
+    if not suspects:
+        return []
+    await asyncio.sleep(pause_s)
+    names = await counters.names()
+    suspected = sorted({drift.partition for drift in suspects})
+    again = {drift for k in suspected for drift in await _once(calls, counters, k, names)}
+    return [drift for drift in suspects if drift in again]
 
 
 async def repair(counters: CounterStore, wrong: Iterable[Drift]) -> list[Drift]:
@@ -73,10 +77,10 @@ async def repair(counters: CounterStore, wrong: Iterable[Drift]) -> list[Drift]:
 
 
 async def balance_drifts(
-    counters: CounterStore, partition: int, ledger: Mapping[str, tuple[int, int]]
+    counters: CounterStore, partition: int, ledger: Mapping[str, tuple[int, int]], names: Names | None = None
 ) -> list[BalanceDrift]:
     """`ledger`: client id -> (sequence, balance) as billing tells it. A client that is behind is no drift."""
-    here = await counters.balances(partition)
+    here = await counters.balances(partition, await counters.names() if names is None else names)
     return [
         BalanceDrift(client_id, sequence, here[client_id][1], balance)
         for client_id, (sequence, balance) in ledger.items()
@@ -98,25 +102,26 @@ async def find_ledger_drifts(
     """
     balances: list[BalanceDrift] = []
     days: list[Drift] = []
+    names = await counters.names()
     for partition in partitions:
-        suspects = await _against_ledger(counters, ledger, since, partition)
+        suspects = await _against_ledger(counters, ledger, since, partition, names)
         if any(suspects):
             await asyncio.sleep(pause_s)
-            again = await _against_ledger(counters, ledger, since, partition)
+            again = await _against_ledger(counters, ledger, since, partition, await counters.names())
             balances += [drift for drift in suspects[0] if drift in again[0]]
             days += [drift for drift in suspects[1] if drift in again[1]]
     return balances, days
 
 
 async def _against_ledger(
-    counters: CounterStore, ledger: Ledger, since: str, partition: int
+    counters: CounterStore, ledger: Ledger, since: str, partition: int, names: Names
 ) -> tuple[list[BalanceDrift], list[Drift]]:
-    before = await counters.balances(partition)
+    before = await counters.balances(partition, names)
     if not before:
         return [], []
-    books, spends = await ledger.ledger(sorted(before)), await counters.spends(partition)
-    waiting = {client for client, charges in (await counters.unposted(partition)).items() if charges}
-    after = await counters.balances(partition)
+    books, spends = await ledger.ledger(sorted(before)), await counters.spends(partition, names)
+    waiting = {client for client, charges in (await counters.unposted(partition, names)).items() if charges}
+    after = await counters.balances(partition, names)
     settled = [
         client
         for client in sorted(books)
@@ -125,13 +130,13 @@ async def _against_ledger(
         and books[client].sequence == before[client][0]
     ]
     wrong = await balance_drifts(
-        counters, partition, {c: (books[c].sequence, books[c].balance_micros) for c in settled}
+        counters, partition, {c: (books[c].sequence, books[c].balance_micros) for c in settled}, names
     )
     days = [d for c in settled for d in day_drifts(partition, c, spends.get(c, {}), books[c].days, since)]
     return wrong, days
 
 
-async def _once(calls: LiveCalls, counters: CounterStore, partition: int) -> list[Drift]:
+async def _once(calls: LiveCalls, counters: CounterStore, partition: int, names: Names) -> list[Drift]:
     live = await calls.live_calls([partition], 1_000_000)
-    right = expected(live, await counters.unposted(partition))
-    return drifts(partition, await counters.read(partition), right)
+    right = expected(live, await counters.unposted(partition, names))
+    return drifts(partition, await counters.read(partition, names), right)
