@@ -15,7 +15,7 @@ BALANCE = BalanceDrift("c1", 7, 100, 130)
 
 def value(kind: str) -> float:
     """The metric as a scrape reads it."""
-    return DRIFT.labels(kind)._value.get()
+    return float(DRIFT.labels(kind)._value.get())
 
 
 def test_every_difference_is_one_line_grouped_by_client() -> None:
