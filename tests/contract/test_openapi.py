@@ -25,6 +25,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "match-lists match-list-entries call-filters call-forwards": CRUD,
         "ddis/{}/unlink ddis/bulk ddis/bulk-assign ddis/bulk-unlink ddis/import": "post",
         "jobs jobs/{}": "get",
+        "brands/{}/apply": "post",
+        "brands/{}/export": "get",
         "transformation-sets/{}/try": "post",
         "audit-log countries currencies timezones languages": "get",
     },

@@ -37,6 +37,7 @@ from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
 from provisioning.api.resources import REGISTRY as RESOURCES
 from provisioning.api.transformation_tries import try_router
 from provisioning.consumers.import_ddis import run_imports
+from provisioning.documents.routes import BODY_LIMIT_BYTES, documents_router
 from provisioning.domain.transformations import countries
 from provisioning.snapshot import snapshot_router
 
@@ -57,6 +58,7 @@ def routers() -> list[APIRouter]:
         try_router(),
         snapshot_router(REGISTRY),
         grants_router(REGISTRY),
+        documents_router(REGISTRY),
     ]
     return [*special, *(resource_router(REGISTRY, resource) for resource in REGISTRY.resources)]
 
@@ -87,7 +89,7 @@ def app(settings: Settings) -> FastAPI:
             await db.close()
 
     about = "Who exists on the platform and how they are configured."
-    limits = {"/ddis/import": ddi_imports.BODY_LIMIT_BYTES}
+    limits = {"/ddis/import": ddi_imports.BODY_LIMIT_BYTES, "/apply": BODY_LIMIT_BYTES}
     return build_app("provisioning", settings, routers(), lifespan, description=about, body_limits=limits)
 
 

@@ -9,20 +9,19 @@ was published before the position was committed before the snapshot began.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from landline.chassis.auth import only_system
-from landline.chassis.postgres import Database
+from landline.chassis.postgres import Database, Scope
 from landline.chassis.resources import Micros, Registry, Resource, Row, owners
 from landline.chassis.resources.wire import wire_value
 from landline.chassis.streams import AnyRedis
 from landline.contracts import streams
 from landline.kernel.money import decimal_string
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 ROWS_PER_FETCH = 100
@@ -46,26 +45,12 @@ async def snapshot(registry: Registry, db: Database, redis: AnyRedis) -> AsyncIt
     """The lines: `{"position"}`, rows, `{"complete": true, "rows": n}`. No closing line: it was cut short."""
     yield _line({"position": await last_config_id(redis)})
     count = 0
-    async with _one_moment(db) as tx:
+    async with db.one_moment(Scope.system()) as tx:  # it takes no xid and holds back no outbox
         for resource in published(registry):
             async for block, rows in _blocks(tx, resource):
                 count += rows
                 yield block
     yield _line({"complete": True, "rows": count})
-
-
-@asynccontextmanager
-async def _one_moment(db: Database) -> AsyncIterator[AsyncConnection]:
-    """A read-only transaction in system scope that sees one moment of the database, however long it reads.
-
-    `Database.transaction` sets the scope by a query, after which the isolation level can't change any more;
-    so it is chosen on the connection here. Read-only: it takes no xid and holds back no outbox.
-    """
-    async with db.engine.connect() as conn:
-        await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        async with conn.begin():
-            await conn.execute(text("select set_config('landline.level', 'system', true)"))
-            yield conn
 
 
 def published(registry: Registry) -> list[Resource]:

@@ -134,15 +134,17 @@ class Database:
     async def transaction(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
         """A transaction in a scope: committed at the end, rolled back when the block raises."""
         async with self.engine.begin() as tx:
-            await tx.execute(
-                text(_SET_SCOPE),
-                {
-                    "level": scope.level,
-                    "brand_id": scope.brand_id or "",
-                    "client_id": scope.client_id or "",
-                },
-            )
+            await _enter(tx, scope)
             yield tx
+
+    @asynccontextmanager
+    async def one_moment(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads, and sees one moment of the database however many queries it takes."""
+        async with self.engine.connect() as conn:
+            await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with conn.begin():
+                await _enter(conn, scope)
+                yield conn
 
     @asynccontextmanager
     async def asyncpg(self, scope: Scope) -> AsyncIterator[RawConnection]:
@@ -165,6 +167,15 @@ class Database:
             yield conn
         finally:
             conn.terminate() if conn.is_closed() else await _close(conn)
+
+
+async def _enter(tx: AsyncConnection, scope: Scope) -> None:
+    values = {
+        "level": scope.level,
+        "brand_id": scope.brand_id or "",
+        "client_id": scope.client_id or "",
+    }
+    await tx.execute(text(_SET_SCOPE), values)
 
 
 async def _close(conn: RawConnection) -> None:

@@ -174,6 +174,7 @@ CARRIER_SERVERS = Resource(
     sorts=("host",),
     references={"carrier_id": Reference("carriers", "carrier")},
     unique={"carrier_servers_address_key": "host"},
+    key=("carrier_id", "host", "port", "transport"),
     rules=(_keep_auth_as_ha1, _keep_last_server),
     publish=_with_ha1,
     stream=streams.CONFIG,

@@ -157,6 +157,7 @@ DEVICES = Resource(
         "transformation_set_id": Reference("transformation_sets", "transformation set", shared=True),
     },
     unique={"devices_brand_id_name_key": "name"},
+    key=("name",),
     rules=(_fit_connection, _credentials),
     publish=_with_ha1,
     stream=streams.CONFIG,

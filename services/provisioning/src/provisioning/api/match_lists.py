@@ -138,6 +138,7 @@ MATCH_LIST_ENTRIES = Resource(
     sorts=("number",),
     references={"match_list_id": Reference("match_lists", "match list", cascade=True)},
     unique={"match_list_entries_list_value_key": "number"},
+    key=("match_list_id", "number", "regex"),
     rules=(_belong_to_the_list, _fit_kind),
     stream=streams.CONFIG,
     about="The numbers and expressions of a match list.",

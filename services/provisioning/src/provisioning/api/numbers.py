@@ -46,6 +46,7 @@ def _resource(name: str, entity: str, about: str) -> Resource:
         sorts=("number",),
         references={"brand_id": Reference("brands", "brand")},
         unique={f"{table.name}_owner_key": "number"},
+        key=("number", "country"),
         stream=streams.CONFIG,
         about=about,
     )

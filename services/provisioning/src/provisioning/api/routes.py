@@ -92,6 +92,7 @@ ROUTES = Resource(
         "carrier_id": Reference("carriers", "carrier"),
         "carrier_ids": Reference("carriers", "carrier"),
     },
+    key=("client_id", "kind", "destination_pattern_id", "priority", "mode", "carrier_id", "carrier_ids"),
     rules=(_fit_the_mode, _carriers_have_servers),
     stream=streams.CONFIG,
     about="Which carriers take which calls.",

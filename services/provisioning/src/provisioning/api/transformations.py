@@ -202,6 +202,7 @@ TRANSFORMATION_RULES = Resource(
             "transformation_sets", "transformation set", shared=True, cascade=True
         )
     },
+    key=("transformation_set_id", "direction", "priority"),
     rules=(_room_for_a_rule, _sound_expression),
     stream=streams.CONFIG,
     about="The rules of a set.",

@@ -124,6 +124,8 @@ class Resource:
     parent: the reference whose row tells the brand when the platform level does not say it.
     unowned_readable: a client also reads (never writes) the rows of its brand that belong to no client.
     `unique` maps the name of a database constraint to the field a 409 `<field>_taken` names.
+    `key` names the fields that tell a row from its siblings where ids mean nothing: in a brand's document
+    (docs/configuration-as-code.md). Empty: the owner and the unique field, else all fields.
     """
 
     name: str
@@ -149,6 +151,7 @@ class Resource:
     parent: str = "client_id"
     references: Mapping[str, Reference] = field(default_factory=dict)
     unique: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
     rules: Sequence[Hook] = ()
     after: Sequence[Hook] = ()
     publish: Callable[[Row, Row], Row] | None = None
