@@ -11,6 +11,13 @@ from tests.support.provisioning_api import Api
 
 Document = dict[str, Any]
 
+FURNISHED = (
+    "transformation_sets transformation_rules special_numbers emergency_numbers ddi_providers"
+    " ddi_provider_addresses clients devices match_lists match_list_entries call_filters call_forwards ddis"
+    " authorized_sources carriers carrier_servers destination_patterns routes"
+)
+"""Sections of which `furnished_brand` has rows."""
+
 _COUNTED = "select table_name from information_schema.tables where table_schema = 'provisioning'"
 
 
@@ -53,6 +60,13 @@ async def _home(
     )  # fmt: skip
     for path, row in (("clients", client), ("devices", device)):
         await api.patch(who, f"{path}/{row['id']}", {"outgoing_ddi_id": ddi["id"]})
+    wanted = {"client_id": client["id"], "name": "Nuisance"}
+    people = await api.made(who, "match-lists", wanted)
+    await api.made(who, "match-list-entries", {"match_list_id": people["id"], "number": "+34944000001"})
+    call_filter = await api.made(who, "call-filters", {**wanted, "block_list_ids": [people["id"]]})
+    await api.patch(who, f"ddis/{ddi['id']}", {"call_filter_id": call_filter["id"]})
+    forward = {"device_id": device["id"], "kind": "busy", "target": "number", "number": "+34600123123"}
+    await api.made(who, "call-forwards", {"client_id": client["id"], **forward})
     await api.made(who, "authorized-sources", {"client_id": client["id"], "network": "203.0.113.7"})
 
 

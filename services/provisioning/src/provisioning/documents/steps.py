@@ -10,7 +10,7 @@ from uuid import UUID
 
 from landline.chassis.problems import FieldError, InvalidInput, NotFound, field_errors
 from landline.chassis.resources import Actor, ApiModel, Reference, Row, create, delete, update
-from landline.chassis.resources.wire import create_schema, patched, to_columns
+from landline.chassis.resources.wire import create_schema, field_value, patched, to_columns, wire_value
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,10 +99,10 @@ class Write(Step):
     async def _create(self, context: Context, fields: Row) -> Done:
         section, resource, brand = self.item.section, self.item.section.resource, context.brand
         given = {**fields, "brand_id": brand.row["id"]}
-        if context.actor.principal.level == "brand":
-            _leave_out_defaults(section, given)
+        platforms = _platform_fields(section, given, context.actor.principal.level)
         body = _validated(section, given)
         row, reveal = await create(context.tx, brand.registry, resource, context.actor, body)
+        _as_said(section, row, platforms)
         self.row = row
         brand.names.learn(section, row)
         return done("create", self, section, ({}, row), brand, reveal)
@@ -120,12 +120,21 @@ def _validated(section: Section, given: Row) -> ApiModel:
     return body
 
 
-def _leave_out_defaults(section: Section, given: Row) -> None:
-    """An export says every field; one that only the platform may set is no wish while it is the default."""
-    model = section.resource.fields.model_fields
-    for name in section.resource.platform_edits & given.keys():
-        if given[name] == model[name].get_default(call_default_factory=True):
-            del given[name]
+def _platform_fields(section: Section, given: Row, level: str) -> Row:
+    """An export says every field. What only the platform may set is taken out, and compared afterwards."""
+    refused = section.resource.platform_edits & given.keys() if level == "brand" else frozenset[str]()
+    return {name: given.pop(name) for name in refused}
+
+
+def _as_said(section: Section, row: Row, said: Row) -> None:
+    """A new row must have by itself what its maker was not allowed to set."""
+    errors = [
+        FieldError(name, "not_editable", "you may not set this field")
+        for name, value in said.items()
+        if field_value(section.resource, name, row) != wire_value(value)
+    ]
+    if errors:
+        raise InvalidInput(errors)
 
 
 class Later(Step):
