@@ -139,7 +139,7 @@ class Database:
 
     @asynccontextmanager
     async def one_moment(self, scope: Scope) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads, and sees one moment of the database however many queries it takes."""
+        """A transaction that only reads, and sees one moment of the database, however many its queries."""
         async with self.engine.connect() as conn:
             await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             async with conn.begin():
