@@ -100,6 +100,7 @@ class KnownApiKeys:
         self._redis = redis
         self._found: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
         self._heard: OrderedDict[str, ApiKey | None] = OrderedDict()  # by prefix; None: gone
+        self._missed: OrderedDict[str, None] = OrderedDict()
         self._versions: OrderedDict[str, tuple[int, str | None]] = OrderedDict()  # by id: version, prefix
 
     async def find(self, prefix: str) -> ApiKey | None:
@@ -109,7 +110,9 @@ class KnownApiKeys:
             return known[0]
         raw = await cast("Any", self._redis.hget(API_KEYS_HASH, prefix))
         if raw is None:
-            await asyncio.sleep(JUST_MADE_S)
+            if prefix not in self._missed:  # once: an edge's key, or a forged one, is not waited for again
+                _put(self._missed, prefix, None)
+                await asyncio.sleep(JUST_MADE_S)
             return self._heard.get(prefix)
         key = ApiKey.read(msgspec.json.decode(raw))
         if prefix in self._heard or self._versions.get(key.id, (0, None))[0] > key.version:

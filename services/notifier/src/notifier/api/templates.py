@@ -182,6 +182,8 @@ async def _stored_levels(
 ) -> list[tuple[str, Contents]]:
     """The words that the client or brand asked for, or the caller's own, would get."""
     client = await _client(tx, body.client_id or client_id)
+    if client and body.brand_id and str(body.brand_id) != client.brand_id:
+        raise NotFound("no such brand")
     brand_id = client.brand_id if client else str(body.brand_id or brand_id or "") or None
     if brand_id is None:
         return []
