@@ -64,7 +64,13 @@ class BenchWorld:
         """Everything; `edge_key` afterwards."""
         brand: Row = self.api.post(
             f"{PROVISIONING}/brands",
-            {"name": "Bench", "sip_domain": SIP_DOMAIN, "country": "ES", "timezone": "Europe/Madrid"},
+            {
+                "name": "Bench",
+                "sip_domain": SIP_DOMAIN,
+                "country": "ES",
+                "timezone": "Europe/Madrid",
+                "max_calls_per_minute": 0,
+            },
         )
         self.brand_id = brand["id"]
         self.edge_key = self.api.post(f"{PROVISIONING}/edges", {"name": "bench"})["key"]

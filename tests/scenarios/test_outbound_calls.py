@@ -170,7 +170,9 @@ async def test_a_postpaid_client_is_bound_by_its_credit_only(story: Story) -> No
 
 async def test_of_many_calls_at_once_exactly_the_limit_is_admitted(story: Story) -> None:
     """Promise 1 through HTTP: 60 parallel questions against max_calls 10."""
-    await story.configure(c.client(2, max_calls=10, billing_method="postpaid"))
+    await story.configure(
+        c.client(2, max_calls=10, billing_method="postpaid"), c.brand(2, max_calls_per_minute=0)
+    )
     for _ in range(3):
         answers = await asyncio.gather(*(story.call() for _ in range(60)))
         admitted = [answer for answer in answers if answer["decision"] == "allow"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from call_control.adapters import read_model_keys as keys
-from call_control.adapters.fact_parsing import brand_facts, client_facts
+from call_control.adapters.fact_parsing import brand_facts, client_facts, platform_facts
 from call_control.adapters.facts_cache import Directory
 from call_control.adapters.placement import Change, places
 from call_control.adapters.rate_facts import plan_of
@@ -84,7 +84,8 @@ class Rows:
             if row["sip_domain"] == domain:
                 own = self._hashes[keys.brand(configured.PARTITION, brand_id)]
                 platform, profiles = self._hashes[keys.PLATFORM], self._hashes[keys.CARRIER_PROFILES]
-                return brand_facts(brand_id, row, own, platform, profiles, lambda sealed, _: sealed)
+                shared = platform_facts(platform)
+                return brand_facts(brand_id, row, own, shared, profiles, lambda sealed, _: sealed)
         return None
 
     async def client(self, brand_id: str, client_id: str) -> ClientFacts | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from call_control.adapters import scripts
@@ -227,3 +228,29 @@ async def test_the_hash_keeps_the_facts_and_terms_of_the_admission(world: World)
     await world.calls.admit(new, NOON_MS)
     call = await world.read(new.facts.call_id)
     assert (call.facts, call.terms, call.attempt_id) == (new.facts, new.terms, new.attempt_id)
+
+
+async def test_a_minute_takes_so_many_calls_of_a_device_and_of_its_client(world: World) -> None:
+    """Refused with who is too fast and when the next is free; a minute later the row is forgotten."""
+    fast: dict[str, Any] = {"terms": Terms(), "device_per_minute": 2, "client_per_minute": 3}
+    one, two = "019a0000-0000-7000-8000-00000000d001", "019a0000-0000-7000-8000-00000000d002"
+    for device_id in (one, one, two):
+        assert (await world.admit(device_id=device_id, **fast)).status is Status.ADMITTED
+    reply = await world.admit(device_id=two, **fast)
+    assert (reply.status, reply.whose, reply.limit, reply.active) == (Status.TOO_FAST, "client", 3, 3)
+    reply = await world.admit(device_id=one, **{**fast, "client_per_minute": 0})
+    assert (reply.whose, reply.limit, reply.active, reply.retry_ms) == ("device", 2, 2, 60_000)
+    world.now_ms += 60_000
+    assert (await world.admit(device_id=one, **fast)).status is Status.ADMITTED
+    assert len(await world.redis.hget(world.keys.client("client-1"), "recent")) == 25
+
+
+async def test_the_hours_spend_leaves_room_for_the_first_hold_or_not(world: World) -> None:
+    """Charges of the hour and all holds count; the next hour begins at nothing."""
+    hour = world.now_ms // 3_600_000
+    await world.redis.hset(world.keys.client("client-1"), mapping={"hour": hour, "hour_micros": 400_001})
+    terms = Terms(rule="postpaid", hour_limit_micros=EUR)
+    reply = await world.admit(terms=terms)
+    assert (reply.status, reply.limit, reply.spend_micros) == (Status.HOUR_LIMIT, EUR, 400_001)
+    world.now_ms += 3_600_000
+    assert (await world.admit(terms=terms)).status is Status.ADMITTED

@@ -47,6 +47,13 @@ def countries() -> tuple[str, ...]:
 
 
 @cache
+def calling_code(country: str) -> str:
+    """`+34` of `ES`; empty for a country without one."""
+    code = phonenumbers.country_code_for_region(country)
+    return f"+{code}" if code else ""
+
+
+@cache
 def dial_plan(country: str) -> DialPlan:
     """The dial plan of a country; UnknownCountry when there is none (the set is then written by hand)."""
     metadata = PhoneMetadata.metadata_for_region(country)

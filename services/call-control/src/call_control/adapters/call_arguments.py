@@ -14,6 +14,7 @@ from call_control.domain.lease import UNSEEN_MS, Begun, Extend
 from call_control.domain.live_call import UNBILLED, LiveCall
 from call_control.domain.local_day import local_day
 from call_control.domain.replies import NewCall
+from call_control.domain.velocity import stamp_of
 
 KEPT_MS = 86_400_000  # call and attempt after the end; an attempt lives so long beyond the longest call
 
@@ -64,6 +65,10 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
         _encode(terms),
         new.answer,
         sealed_admission(facts, encoded, new.hold_micros, now_ms),
+        stamp_of(facts.device_id),
+        0 if new.forced else new.device_per_minute,
+        0 if new.forced else new.client_per_minute,
+        encode(None if new.forced else terms.hour_limit_micros),
         *thresholds(terms, facts, day, now_ms),
     ]
     return names, values

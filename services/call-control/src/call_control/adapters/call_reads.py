@@ -118,7 +118,14 @@ class CallReads:
             day_held_micros=int(today.get(b"held_micros", 0)),
             day_begun_micros=int(today.get(b"begun_micros", 0)),
             rejected=int(rejected or 0),
+            recent=client.get(b"recent", b"").decode(),
+            hour_micros=_of_hour(client, now_ms),
         )
+
+
+def _of_hour(client: dict[bytes, bytes], now_ms: int) -> int:
+    same = client.get(b"hour") == b"%d" % (now_ms // 3_600_000)
+    return int(client.get(b"hour_micros", 0)) if same else 0
 
 
 def as_map(found: dict[bytes, bytes] | list[bytes]) -> dict[bytes, bytes]:

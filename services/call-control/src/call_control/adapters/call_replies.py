@@ -40,6 +40,13 @@ def admit_reply(raw: Raw) -> AdmitReply:
                 room_micros=room,
                 crossed=_crossed(raw, 5),
             )
+        case Status.TOO_FAST:
+            limit, count, retry_ms = map(int, raw[2:5])
+            whose = raw[1].decode()
+            return AdmitReply(status, limit=limit, active=count, retry_ms=retry_ms, whose=whose)
+        case Status.HOUR_LIMIT:
+            limit, spend, held = map(int, raw[1:4])
+            return AdmitReply(status, limit=limit, spend_micros=spend, held_micros=held)
         case Status.NO_CREDIT:
             return AdmitReply(status, available_micros=int(raw[1]))
         case Status.SHORT:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from ipaddress import ip_network
 
 import structlog
 from landline.kernel.money import to_micros
 from landline.kernel.numbers import E164
+from landline.numbering.countries import calling_code
 from landline.rating.lookup import Profile
 
 from call_control.adapters.inbound_parsing import call_filters, call_forwards, match_lists
@@ -29,11 +31,13 @@ from call_control.domain.facts import (
     DeviceFacts,
     EdgeFacts,
     Network,
+    NumberList,
+    PlatformFacts,
     ProviderAddress,
     Route,
-    ServiceNumber,
 )
 from call_control.domain.forwarding import CallForward
+from call_control.domain.risk import SAFE, Barring, RiskLimits, RiskMap, RiskRange
 
 Unseal = Callable[[str, str], str]
 log = structlog.get_logger(__name__)
@@ -95,6 +99,11 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         filters=call_filters(of_kind(rows, "filter"), row.get("timezone") or "UTC"),
         match_lists=match_lists(of_kind(rows, "listed")),
         profiles=tuple(profile_facts(profile_id, each) for profile_id, each in of_kind(rows, "profile")),
+        barrings=tuple(_barrings(rows)),
+        operator_limits=risk_limits(row.get("operator_limits") or {}),
+        limits=risk_limits(row),
+        calling_code=calling_code(row.get("country") or ""),
+        created_at_ms=_moment_ms(row.get("created_at")),
         terms=terms_of(
             row.get("billing_method", "postpaid"),
             money(row.get("credit_limit")),
@@ -107,6 +116,41 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
 
 def _alerts(percents: list[int] | None) -> tuple[int, ...]:
     return (80, 100) if percents is None else tuple(sorted(set(percents)))
+
+
+def risk_limits(row: Row) -> RiskLimits:
+    """The limits that a brand's or client's row, or its operator's part, names."""
+    classes = row.get("allowed_risk_classes")
+    return RiskLimits(
+        classes=None if classes is None else frozenset(classes),
+        price_cap=money(row.get("price_cap_per_minute")),
+        per_minute=row.get("max_calls_per_minute"),
+        per_hour=money(row.get("spend_per_hour")),
+        probation_days=row.get("probation_days"),
+    )
+
+
+def _barrings(rows: Rows) -> Iterable[Barring]:
+    return (barring_facts(row) for _, row in of_kind(rows, "barring") if row.get("enabled", True))
+
+
+def barring_facts(row: Row) -> Barring:
+    """Numbers a client does not want called."""
+    return Barring(
+        name=row["name"],
+        prefixes=tuple(row["prefixes"]),
+        weekdays=frozenset(row.get("weekdays") or ()),
+        from_minute=_minute(row.get("from_time")),
+        to_minute=_minute(row.get("to_time")),
+    )
+
+
+def _minute(clock: str | None) -> int | None:
+    return None if clock is None else int(clock[:2]) * 60 + int(clock[3:5])
+
+
+def _moment_ms(text: str | None) -> int | None:
+    return None if text is None else int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _networks(rows: Iterable[Row]) -> Iterable[Network]:
@@ -130,6 +174,7 @@ def device_facts(device_id: str, row: Row, forwards: Mapping[str, CallForward] |
         language=row.get("language"),
         transformation_set_id=row.get("transformation_set_id"),
         max_calls=row.get("max_calls", 1),
+        max_calls_per_minute=row.get("max_calls_per_minute"),
         transport=row.get("transport") or "udp",
         codecs=tuple(row.get("codecs") or ("alaw",)),
         ddi_in=row.get("ddi_in", False),
@@ -185,14 +230,22 @@ def profile_facts(profile_id: str, row: Row) -> Profile:
     return Profile(profile_id, row["plan_id"], row["activation_at_ms"] // 1000)
 
 
+def platform_facts(rows: Rows) -> PlatformFacts:
+    """What all brands share."""
+    return PlatformFacts(
+        sets=LazySets(rows),
+        emergency_numbers=NumberList(_numbers(rows, "emergency")),
+        special_numbers=NumberList(_numbers(rows, "special")),
+        risks=RiskMap(_risks(rows)),
+        media_relay_sets={set_id: each["name"] for set_id, each in of_kind(rows, "relays")},
+        application_servers={
+            set_id: tuple(each.get("servers") or ()) for set_id, each in of_kind(rows, "servers")
+        },
+    )
+
+
 def brand_facts(
-    brand_id: str,
-    row: Row,
-    rows: Rows,
-    platform: Rows,
-    carrier_profiles: Rows,
-    unseal: Unseal,
-    platform_sets: LazySets | None = None,
+    brand_id: str, row: Row, rows: Rows, platform: PlatformFacts, carrier_profiles: Rows, unseal: Unseal
 ) -> BrandFacts:
     """A brand with its carriers, routes, transformations and numbers; `platform`: what all brands share.
 
@@ -223,15 +276,15 @@ def brand_facts(
         },
         carriers=_carriers(rows, carrier_profiles, unseal),
         routes=routes,
-        sets=LazySets(rows, platform_sets),
-        emergency_numbers=_numbers(platform, rows, "emergency"),
-        special_numbers=_numbers(platform, rows, "special"),
+        sets=LazySets(rows, platform.sets),
+        emergency_numbers=platform.emergency_numbers.with_own(_numbers(rows, "emergency")),
+        special_numbers=platform.special_numbers.with_own(_numbers(rows, "special")),
+        risks=platform.risks.with_own(_risks(rows)),
+        limits=risk_limits(row).over(SAFE),
         direct_devices=_direct_devices(rows),
         carrier_of_server={server_id: each["carrier_id"] for server_id, each in of_kind(rows, "server")},
-        media_relay_sets={set_id: each["name"] for set_id, each in of_kind(platform, "relays")},
-        application_servers={
-            set_id: tuple(each.get("servers") or ()) for set_id, each in of_kind(platform, "servers")
-        },
+        media_relay_sets=platform.media_relay_sets,
+        application_servers=platform.application_servers,
         patterns=prefixes,
         pattern_lengths=tuple(sorted({len(prefix) for prefix in prefixes}, reverse=True)),
         clients_with_routes=frozenset(route.client_id for route in routes if route.client_id),
@@ -318,9 +371,15 @@ def _route_kind(kind: str) -> str:
     return kind if kind in ("fax", "emergency") else "call"
 
 
-def _numbers(platform: Rows, rows: Rows, kind: str) -> tuple[ServiceNumber, ...]:
-    listed = [*of_kind(platform, kind), *of_kind(rows, kind)]
-    return tuple(ServiceNumber(row["number"], row.get("country")) for _, row in listed)
+def _numbers(rows: Rows, kind: str) -> list[tuple[str, str | None]]:
+    return [(row["number"], row.get("country")) for _, row in of_kind(rows, kind)]
+
+
+def _risks(rows: Rows) -> list[RiskRange]:
+    return [
+        RiskRange(row["prefix"], row["risk"], calling_code(row.get("country") or ""))
+        for _, row in of_kind(rows, "risk")
+    ]
 
 
 def _direct_devices(rows: Rows) -> dict[str, tuple[tuple[str, str], ...]]:

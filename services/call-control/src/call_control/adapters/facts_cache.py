@@ -27,16 +27,15 @@ from call_control.adapters.fact_parsing import (
     brand_facts,
     client_facts,
     edge_facts,
+    platform_facts,
     provider_addresses,
 )
 from call_control.adapters.keys import keys_of
 from call_control.adapters.platform_numbers import PlatformNumbers
 from call_control.adapters.rate_facts import plan_of
 from call_control.adapters.read_model import read_fields
-from call_control.adapters.row_kinds import Rows
-from call_control.adapters.transformation_facts import LazySets
 from call_control.domain.address_book import AddressBook
-from call_control.domain.facts import BrandFacts, ClientFacts, EdgeFacts
+from call_control.domain.facts import BrandFacts, ClientFacts, EdgeFacts, PlatformFacts
 from call_control.domain.rates import RateBook
 
 CLIENTS_KEPT = 50_000
@@ -157,7 +156,7 @@ class FactsCache:
         self._decks = decks
         self._whole: Loading[str, Directory] = Loading(self._load_directory, 1)
         self._rates: Loading[str, RateBook] = Loading(self._load_rates, 1)
-        self._platform: Loading[str, tuple[Rows, LazySets]] = Loading(self._load_platform, 1)
+        self._platform: Loading[str, PlatformFacts] = Loading(self._load_platform, 1)
         self._brands: Loading[str, BrandFacts | None] = Loading(self._load_brand, 100_000)
         self._clients: Loading[tuple[str, str], ClientFacts | None] = Loading(self._load_client, CLIENTS_KEPT)
         self._names: Loading[tuple[str, str], str | None] = Loading(self._load_name, NAMES_KEPT)
@@ -270,16 +269,14 @@ class FactsCache:
         row = directory.brands.get(brand_id)
         if row is None:
             return None
-        platform, sets = self._platform.known("") or await self._platform.get("")
+        platform = self._platform.known("") or await self._platform.get("")
         own = self._batch.execute("HGETALL", keys.brand(row["partition"], brand_id))
         profiles = self._batch.execute("HGETALL", keys.CARRIER_PROFILES)
         rows = read_fields(await own)
-        carriers = read_fields(await profiles)
-        return brand_facts(brand_id, row, rows, platform, carriers, self._unseal, sets)
+        return brand_facts(brand_id, row, rows, platform, read_fields(await profiles), self._unseal)
 
-    async def _load_platform(self, _key: str) -> tuple[Rows, LazySets]:
-        rows = read_fields(await self._batch.execute("HGETALL", keys.PLATFORM))
-        return rows, LazySets(rows)
+    async def _load_platform(self, _key: str) -> PlatformFacts:
+        return platform_facts(read_fields(await self._batch.execute("HGETALL", keys.PLATFORM)))
 
     async def _load_client(self, key: tuple[str, str]) -> ClientFacts | None:
         brand_id, client_id = key

@@ -70,6 +70,7 @@ _OF_BRAND = {
     "transformation_rule": "rule",
     "special_number": "special",
     "emergency_number": "emergency",
+    "risk_class": "risk",
     "media_relay_set": "relays",
     "application_server_set": "servers",
 }
@@ -77,6 +78,7 @@ _OF_CLIENT = {
     "device": "device",
     "ddi": "ddi",
     "authorized_source": "source",
+    "barring": "barring",
     "profile": "profile",
     "call_filter": "filter",
     "call_forward": "forward",

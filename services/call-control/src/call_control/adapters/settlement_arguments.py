@@ -13,6 +13,7 @@ from call_control.adapters.keys import Keys, keys_of
 from call_control.domain.live_call import LiveCall
 from call_control.domain.local_day import LocalDay, local_day, named_day
 
+HOUR_MS = 3_600_000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -58,6 +59,7 @@ def end_arguments(
         encode(None),
         encode(terms.limit_micros),
         int(by_day),
+        "" if terms.hour_limit_micros is None else now_ms // HOUR_MS,
         len(days),
         *shares,
         *thresholds(terms, facts, today, now_ms),

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 class LazySets(Mapping[str, TransformationSet]):
     """Set id -> set; those of `shared` where the rows have none of that id."""
 
-    def __init__(self, rows: Rows, shared: LazySets | None = None) -> None:
+    def __init__(self, rows: Rows, shared: Mapping[str, TransformationSet] | None = None) -> None:
         self._shared = shared
         self._made: dict[str, TransformationSet | None] = {}
         self._rules: dict[str, list[Rule]] = defaultdict(list)

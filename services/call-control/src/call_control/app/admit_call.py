@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
@@ -140,6 +141,8 @@ class AdmitCall:
             answer=answer,
             brand_max_calls=case.brand_max_calls,
             client_max_calls=case.client_max_calls,
+            device_per_minute=case.device_per_minute,
+            client_per_minute=case.client_per_minute,
             hold_micros=hold.hold_micros,
             floor_micros=hold.floor_micros,
             covered_s=hold.covered_s,
@@ -211,11 +214,14 @@ def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Den
         return _full(full, "brand", reply)
     if reply.status is Status.MAX_CALLS_CLIENT:
         return _full(full, "client", reply)
-    if reply.status is Status.DAILY_LIMIT:
+    if reply.status is Status.TOO_FAST:
+        return _too_fast(reply)
+    if reply.status in (Status.DAILY_LIMIT, Status.HOUR_LIMIT):
         limit, spent, held = money(reply.limit), money(reply.spend_micros), money(reply.held_micros)
         used = money(reply.spend_micros + reply.held_micros)
         told = f"limit {limit}, spent {spent}, held {held}"
-        return deny("daily_limit_reached", told, limit=limit, value=used)
+        code = "daily_limit_reached" if reply.status is Status.DAILY_LIMIT else "hourly_limit_reached"
+        return deny(code, told, limit=limit, value=used)
     available, hold = money(reply.available_micros or 0), money(hold_micros)
     return deny("no_credit", f"available {available}, first hold {hold}", limit=available, value=hold)
 
@@ -223,6 +229,13 @@ def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Den
 def _full(reason: Reason, whose: str, reply: AdmitReply) -> Denial:
     detail = f"{whose} limit {reply.limit}, active {reply.active}"
     return Denial(reason, detail, limit=str(reply.limit), value=str(reply.active))
+
+
+def _too_fast(reply: AdmitReply) -> Denial:
+    """Retry-After is when the oldest of the counted calls leaves the minute."""
+    detail = f"{reply.whose} limit {reply.limit} calls a minute, {reply.active} in the last one"
+    denial = deny("too_fast", detail, limit=str(reply.limit), value=str(reply.active))
+    return replace(denial, retry_after_s=-(-reply.retry_ms // 1000))
 
 
 def rejected_event(case: Case, denial: Denial) -> bytes:

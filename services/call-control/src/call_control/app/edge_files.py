@@ -76,11 +76,11 @@ def peers_of(brands: Iterable[BrandFacts], addresses: AddressBook) -> Peers:
 
 
 def fallback_of(brands: Iterable[BrandFacts]) -> Fallback:
-    """Every emergency number of every brand, routed as the pipeline would route it for a home without a
-    number of its own. A number that no route takes is left out: the edge could not place it."""
+    """Every emergency number of every brand's own country, routed as the pipeline would route it for a home
+    without a number of its own. A number that no route takes is left out: the edge could not place it."""
     found = []
     for brand in sorted((b for b in brands if b.enabled), key=lambda b: b.sip_domain):
-        for number in sorted({each.number for each in brand.emergency_numbers}):
+        for number in brand.emergency_numbers.of(brand.country):
             legs = _legs(brand, number)
             if legs:
                 found.append(

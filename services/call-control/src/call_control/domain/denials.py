@@ -42,6 +42,19 @@ _TABLE = (
            "What was dialled is no telephone number. Check it, and the transformation set of the client."),
     Reason("no_presentation_number", 403, "No presentation number",
            "There is no active number to show. Give the client or the device an outgoing DDI."),
+    Reason("barred", 403, "Barred",
+           "The client has barred this destination, always or at this time. "
+           "Change or remove the barring to allow the call."),
+    Reason("risk_barred", 403, "Destination not allowed",
+           "The destination is of a risk class that the client may not call. "
+           "Add the class to the client's allowed_risk_classes, or class the prefix as normal."),
+    Reason("too_expensive", 403, "Too expensive",
+           "A minute to this destination costs more than the price cap. Raise price_cap_per_minute."),
+    Reason("too_fast", 503, "Too many calls",
+           "Too many calls were placed within a minute. Wait a moment, or raise max_calls_per_minute.", 60),
+    Reason("hourly_limit_reached", 403, "Hourly limit reached",
+           "This hour's spend limit has no room for this call. "
+           "Raise spend_per_hour, or wait for the next hour."),
     Reason("blocked", 403, "Destination blocked",
            "A blocking route matches this destination. Remove it to allow the call."),
     Reason("no_route", 404, "No route to destination",
@@ -104,6 +117,8 @@ class Denial:
     step: str = ""
     limit: str | None = None
     value: str | None = None
+    retry_after_s: int | None = None
+    """When to try again, where this call's figures say it better than its reason."""
 
     @property
     def code(self) -> str:

@@ -7,9 +7,10 @@ Nothing here does I/O; what changes with the moment (balance, live calls) is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from typing import Any
 
 import msgspec
 from landline.kernel.numbers import E164
@@ -20,6 +21,7 @@ from call_control.domain.forwarding import CallFilter, CallForward
 from call_control.domain.live_call import Terms
 from call_control.domain.match_list import MatchList
 from call_control.domain.rates import RateBook
+from call_control.domain.risk import NOTHING_SAID, SAFE, Barring, RiskLimits, RiskMap
 
 Network = IPv4Network | IPv6Network
 CountryOf = Callable[[str], str | None]
@@ -73,6 +75,7 @@ class DeviceFacts:
     language: str | None = None
     transformation_set_id: str | None = None
     max_calls: int = 1
+    max_calls_per_minute: int | None = None
     transport: str = "udp"
     codecs: tuple[str, ...] = ("alaw",)
     ddi_in: bool = False
@@ -118,6 +121,13 @@ class ClientFacts:
     profiles: tuple[Profile, ...] = ()
     terms: Terms = field(default_factory=Terms)
     """The money terms its calls are admitted on; `admission.money.terms_of` makes them."""
+    barrings: tuple[Barring, ...] = ()
+    operator_limits: RiskLimits = NOTHING_SAID
+    limits: RiskLimits = NOTHING_SAID
+    """As the client's own people have them: never looser than the operator's, else the brand's."""
+    calling_code: str = ""
+    created_at_ms: int | None = None
+    limits_memo: list[Any] = field(default_factory=list, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +202,45 @@ class Route:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceNumber:
-    """An emergency or special number: as dialled (`112`) or in E.164, of one country or of all."""
+class NumberList:
+    """Emergency or special numbers: as dialled (`112`) or in E.164, each of some countries or of all."""
 
-    number: str
-    country: str | None = None
+    __slots__ = ("_countries",)
+
+    def __init__(self, rows: Iterable[tuple[str, str | None]] = ()) -> None:
+        countries: dict[str, set[str | None]] = {}
+        for number, country in rows:
+            countries.setdefault(number, set()).add(country)
+        self._countries = countries
+
+    def with_own(self, rows: Iterable[tuple[str, str | None]]) -> NumberList:
+        """The platform's and a brand's together; itself, shared, for a brand without any."""
+        own = list(rows)
+        return NumberList([*self, *own]) if own else self
+
+    def __iter__(self) -> Iterator[tuple[str, str | None]]:
+        return ((number, country) for number, found in self._countries.items() for country in found)
+
+    def has(self, number: str, country: str) -> bool:
+        """Whether the number is listed for that country, or for all."""
+        found = self._countries.get(number)
+        return found is not None and (country in found or None in found)
+
+    def of(self, country: str) -> list[str]:
+        """The numbers that are listed for a country, sorted."""
+        return sorted(number for number in self._countries if self.has(number, country))
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFacts:
+    """What all brands share: parsed once for all of them."""
+
+    sets: Mapping[str, TransformationSet] = field(default_factory=dict)
+    emergency_numbers: NumberList = field(default_factory=NumberList)
+    special_numbers: NumberList = field(default_factory=NumberList)
+    risks: RiskMap = field(default_factory=RiskMap)
+    media_relay_sets: Mapping[str, str] = field(default_factory=dict)
+    application_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +266,10 @@ class BrandFacts:
     carriers: Mapping[str, Carrier] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     sets: Mapping[str, TransformationSet] = field(default_factory=dict)
-    emergency_numbers: tuple[ServiceNumber, ...] = ()
-    special_numbers: tuple[ServiceNumber, ...] = ()
+    emergency_numbers: NumberList = field(default_factory=NumberList)
+    special_numbers: NumberList = field(default_factory=NumberList)
+    risks: RiskMap = field(default_factory=RiskMap)
+    limits: RiskLimits = SAFE
     direct_devices: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Source address -> (client id, device name) of the devices with direct connectivity."""
     carrier_of_server: Mapping[str, str] = field(default_factory=dict)

@@ -34,13 +34,15 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `rule`: none | prepaid | pseudoprepaid | postpaid. `credit_micros`: of a postpaid client.
     `limit_micros`: of the client's local day. `thresholds`: percentages that are told of when first
-    crossed; 100 is always one.
+    crossed; 100 is always one. `hour_limit_micros`: no new call once the hour's charges and all
+    holds reach it.
     """
 
     rule: str = UNBILLED
     credit_micros: int | None = None
     limit_micros: int | None = None
     thresholds: tuple[int, ...] = (80, 100)
+    hour_limit_micros: int | None = None
 
     @property
     def beyond_hold_rule(self) -> str:

@@ -34,13 +34,14 @@ class Priced:
     The tariff names no profile: clients of one plan share it. `pinned` names the one that led to it.
     """
 
-    __slots__ = ("_cap_prices", "_holds", "_text", "tariff")
+    __slots__ = ("_cap_prices", "_dearest", "_holds", "_text", "tariff")
 
     def __init__(self, tariff: Tariff) -> None:
         self.tariff = tariff
         self._text = dumps(replace(tariff, profile_id=_PROFILE)).partition(_PROFILE)
         self._holds: dict[tuple[int, int, str], FirstHold] = {}
         self._cap_prices: dict[int, int] = {}
+        self._dearest: int | None = None
 
     def pinned(self, profile_id: str) -> str:
         """The tariff as the call carries it (`landline.rating.pinned`)."""
@@ -58,6 +59,16 @@ class Priced:
                 self._holds.clear()
             known = self._holds[key] = first_hold(self.tariff, now_ms, lease_s, cap_s, rule)
         return known
+
+    def dearest_minute(self, now_ms: int) -> int:
+        """The most that one minute of the call costs (micros): the first, its fee included, or any tier's."""
+        if self._dearest is not None:
+            return self._dearest
+        rates = [tier.rate_nanos for window in self.tariff.windows for tier in window.price.tiers]
+        dearest = max(price_micros(self.tariff, now_ms / 1000, 60), -(-max(rates) // 1000))
+        if self.tariff.untimed:
+            self._dearest = dearest
+        return dearest
 
     def bound_s(self, now_ms: int, payable_micros: int, cap_s: int) -> int:
         """`max_duration_s`: the lesser of the cap and what can be paid. Mostly the cap, and known at once."""

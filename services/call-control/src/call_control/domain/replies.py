@@ -18,6 +18,8 @@ class Status(StrEnum):
     """Every status of every script (`lua/*.lua`)."""
 
     ADMITTED = "ADMITTED"
+    TOO_FAST = "TOO_FAST"
+    HOUR_LIMIT = "HOUR_LIMIT"
     DUPLICATE = "DUPLICATE"
     CALL_OVER = "CALL_OVER"
     MAX_CALLS_BRAND = "MAX_CALLS_BRAND"
@@ -58,6 +60,8 @@ class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes
     brand_max_calls: int = 0
     client_max_calls: int = 0
+    device_per_minute: int = 0
+    client_per_minute: int = 0
     hold_micros: int = 0
     floor_micros: int = 0
     covered_s: int = 0
@@ -69,7 +73,8 @@ class NewCall(msgspec.Struct, frozen=True, kw_only=True):
 class AdmitReply(msgspec.Struct, frozen=True):
     """ADMITTED (payable_micros); DUPLICATE (call, or denial); CALL_OVER (call); MAX_CALLS_BRAND and
     MAX_CALLS_CLIENT (limit, active); DAILY_LIMIT (limit, spend, held, room); NO_CREDIT (available);
-    SHORT (available, room). `crossed`: daily thresholds first reached by this."""
+    SHORT (available, room); TOO_FAST (whose, limit, active: calls of the minute, retry_ms); HOUR_LIMIT
+    (limit, spend, held). `crossed`: daily thresholds first reached by this."""
 
     status: Status
     payable_micros: int | None = None
@@ -82,6 +87,8 @@ class AdmitReply(msgspec.Struct, frozen=True):
     available_micros: int | None = None
     room_micros: int | None = None
     crossed: tuple[int, ...] = ()
+    whose: str = ""
+    retry_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,10 @@ class ClientUsage:
     day_begun_micros: int
     rejected: int = 0
     """Calls refused in this UTC day, kept or not."""
+    recent: str = ""
+    """Calls of the last minute (`domain.velocity`)."""
+    hour_micros: int = 0
+    """What calls cost that ended in this hour."""
 
     @property
     def available_micros(self) -> int:

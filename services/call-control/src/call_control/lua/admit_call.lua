@@ -1,7 +1,8 @@
 -- admit_call.lua: create the call if every limit still has room, or refuse and count nothing.
 --
 -- KEYS  call          hash    {p<k>}:landline:call:<call_id>, must not exist
---       client        hash    active, held_micros, settled_micros, unposted_micros
+--       client        hash    active, held_micros, settled_micros, unposted_micros, hour, hour_micros;
+--                             "recent": rows of 13 digits of ms and the device's 12, last minute, oldest first
 --       brand         hash    active
 --       day           hash    of the client's local day: spend_micros, held_micros, begun_micros, crossed:<pct>
 --       attempt       string  "call:<call_id>" or "deny:<denial JSON>"
@@ -29,10 +30,16 @@
 --       terms         text    Terms JSON
 --       answer        text    opaque
 --       event         text    sealed call.admitted.v1
+--       device        text    12 characters
+--       device_rate   int     calls of the device in any minute, 0 = unlimited
+--       client_rate   int     calls of the client in any minute, 0 = unlimited
+--       hour_micros   int     spend of the hour, '' = no limit
 --       threshold...  percent, at_micros, event template
 -- RETURNS {status, ...}
 --       ADMITTED {payable_micros incl. this hold or '', crossed percents...}
 --       DUPLICATE {value of the attempt key}
+--       TOO_FAST {device | client, limit, count, ms until the next}
+--       HOUR_LIMIT {limit, spend, held}
 --       MAX_CALLS_BRAND {limit, active} | MAX_CALLS_CLIENT {limit, active}
 --       DAILY_LIMIT {limit, spend, held, room, crossed percents...}   marks 100 % (domain 6), counts nothing
 --       NO_CREDIT {available, hold}
@@ -50,21 +57,61 @@ local rule, credit, limit = ARGV[8], optional(ARGV[9], 'credit_micros'), optiona
 local short, day_ttl = ARGV[11] == '1', natural(ARGV[13], 'day_ttl_ms')
 local attempt_ttl, due = natural(ARGV[14], 'attempt_ttl_ms'), natural(ARGV[15], 'due_ms')
 local covered = natural(ARGV[16], 'covered_s')
-local THRESHOLDS = 21
+local device, device_rate = ARGV[21], natural(ARGV[22], 'device_rate')
+local client_rate, hour_limit = natural(ARGV[23], 'client_rate'), optional(ARGV[24], 'hour_micros')
+local THRESHOLDS = 25
+if #device ~= 12 then error('BAD_ARGUMENT device') end
 check_thresholds(THRESHOLDS)
 
 local known = redis.call('GET', attempt)
 if known then return { 'DUPLICATE', known } end
 if redis.call('EXISTS', call) == 1 then return { 'DUPLICATE', 'call:' .. call_id } end
 
+local found = redis.call('HMGET', client, 'active', 'settled_micros', 'unposted_micros', 'held_micros', 'recent', 'hour',
+  'hour_micros')
+local active, settled = tonumber(found[1] or '0'), tonumber(found[2] or '0')
+local unposted, reserved = tonumber(found[3] or '0'), tonumber(found[4] or '0')
+local recent
+if client_rate > 0 or device_rate > 0 then
+  local ROW, MINUTE = 25, 60000
+  recent = found[5] or ''
+  local first = 1
+  while first < #recent and tonumber(string.sub(recent, first, first + 12)) <= now - MINUTE do first = first + ROW end
+  recent = string.sub(recent, first)
+  local function fast(whose, limit, times)
+    local free_at = times(limit) + MINUTE
+    return { 'TOO_FAST', whose, digits(limit), digits(times(0)), digits(math.max(1, free_at - now)) }
+  end
+  local count = #recent / ROW
+  if client_rate > 0 and count >= client_rate then
+    return fast('client', client_rate, function(n)
+      return n == 0 and count or tonumber(string.sub(recent, -n * ROW, -n * ROW + 12))
+    end)
+  end
+  if device_rate > 0 and count >= device_rate then
+    local mine = {}
+    for at = 1, #recent, ROW do
+      if string.sub(recent, at + 13, at + 24) == device then mine[#mine + 1] = tonumber(string.sub(recent, at, at + 12)) end
+    end
+    if #mine >= device_rate then
+      return fast('device', device_rate, function(n) return n == 0 and #mine or mine[#mine - n + 1] end)
+    end
+  end
+  recent = recent .. string.format('%013d', now) .. device
+end
+
 local busy = numbers(brand, 'active')
 if brand_max > 0 and busy >= brand_max then return { 'MAX_CALLS_BRAND', digits(brand_max), digits(busy) } end
-local active, settled, unposted, reserved =
-  numbers(client, 'active', 'settled_micros', 'unposted_micros', 'held_micros')
 if client_max > 0 and active >= client_max then
   return { 'MAX_CALLS_CLIENT', digits(client_max), digits(active) }
 end
 
+if hour_limit then
+  local spent = found[6] == digits(math.floor(now / 3600000)) and tonumber(found[7]) or 0
+  if spent + reserved + floor > hour_limit then
+    return { 'HOUR_LIMIT', digits(hour_limit), digits(spent), digits(reserved) }
+  end
+end
 local free = free_of(rule, credit, settled, unposted, reserved)
 local left, spend, held
 if limit then
@@ -81,7 +128,11 @@ if not fits(hold, left) or not fits(hold, free) then return { 'SHORT', shown(fre
 
 local payable = free
 if left and (not payable or left < payable) then payable = left end
-redis.call('HSET', client, 'active', digits(active + 1), 'held_micros', digits(reserved + hold))
+if recent then
+  redis.call('HSET', client, 'active', digits(active + 1), 'held_micros', digits(reserved + hold), 'recent', recent)
+else
+  redis.call('HSET', client, 'active', digits(active + 1), 'held_micros', digits(reserved + hold))
+end
 redis.call('HINCRBY', brand, 'active', 1)
 -- The last pair is the hold's day, or, without a hold, one of the others again.
 local hold_field, hold_value = 'rev', '1'

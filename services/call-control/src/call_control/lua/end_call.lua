@@ -25,6 +25,7 @@
 --       credit_micros int     '' = no limit
 --       limit_micros  int     of the day, '' = no limit
 --       day_short     0 | 1   not all was charged because of the day
+--       hour          text    hour whose spend the charge adds to, '' = no hourly limit
 --       days          int     how many of the next
 --       share...      ISO date, spend_micros, ttl_ms for each day of KEYS; then thresholds of today:
 --                     percent, at_micros, event template
@@ -45,8 +46,8 @@ local now, call_id, rev = natural(ARGV[1], 'now_ms'), ARGV[2], natural(ARGV[3], 
 local charge, keep = natural(ARGV[4], 'charge_micros'), natural(ARGV[6], 'keep_ms')
 local forgotten = ARGV[9] ~= ''
 local rule, credit, limit = ARGV[10], optional(ARGV[11], 'credit_micros'), optional(ARGV[12], 'limit_micros')
-local days = natural(ARGV[14], 'days')
-local DAYS, FIRST_DAY = 15, 12
+local hour, days = ARGV[14], natural(ARGV[15], 'days')
+local DAYS, FIRST_DAY = 16, 12
 local THRESHOLDS = DAYS + 3 * days
 if #KEYS ~= FIRST_DAY - 1 + days then error('BAD_ARGUMENT days') end
 check_thresholds(THRESHOLDS)
@@ -98,6 +99,13 @@ for _, share in ipairs(shares) do
   if state == 'answered' then add(share.key, 'begun_micros', -share.held) end
   if share.held > 0 then redis.call('HDEL', call, 'hold:' .. share.name) end
   if not counted then add(share.key, 'spend_micros', share.spend) end
+end
+if hour ~= '' and charge > 0 and not counted then
+  if redis.call('HGET', client, 'hour') == hour then
+    add(client, 'hour_micros', charge)
+  else
+    redis.call('HSET', client, 'hour', hour, 'hour_micros', digits(charge))
+  end
 end
 if charge > 0 and redis.call('EXISTS', KEYS[5]) == 0 and redis.call('HSETNX', KEYS[4], call_id, digits(charge)) == 1 then
   add(client, 'unposted_micros', charge)

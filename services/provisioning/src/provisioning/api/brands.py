@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from provisioning.api.field_types import Domain, InvoiceData, MaxCalls, MaxCallSeconds
 from provisioning.api.notification_templates import TemplateIds
 from provisioning.api.platform_sets import DEFAULT_APPLICATION_SERVER_SET, DEFAULT_MEDIA_RELAY_SET
+from provisioning.api.risk_limits import BrandRiskFields, risk_columns
 from provisioning.api.schema import METADATA
 
 BrandFeature = Literal["faxes", "recordings", "voicemail", "billing", "invoices", "webhooks"]
@@ -58,6 +59,7 @@ TABLE = Table(
     Column("media_relay_set_ids", ARRAY(Uuid), nullable=False),
     Column("application_server_set_ids", ARRAY(Uuid), nullable=False),
     Column("notification_template_ids", JSONB, nullable=False),
+    *risk_columns(nullable=False),
     Column("partition", SmallInteger, nullable=False),
 )
 
@@ -65,7 +67,7 @@ TABLE = Table(
 SetIds = Annotated[list[UUID], Field(min_length=1, max_length=50), AfterValidator(unique_items)]
 
 
-class BrandFields(ApiModel):
+class BrandFields(BrandRiskFields):
     """What can be written of a brand."""
 
     name: Name

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from landline.chassis.problems import Conflict
 from landline.chassis.resources import (
-    ApiModel,
     Change,
     Micros,
     MoneyText,
@@ -33,8 +32,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from provisioning.adapters.peers import Peers
 from provisioning.api.field_types import InvoiceData, MaxCalls, MaxCallSeconds
 from provisioning.api.notification_templates import TemplateIds
+from provisioning.api.risk_limits import (
+    ClientRiskFields,
+    OperatorLimits,
+    operator_column,
+    risk_columns,
+    tighten_only,
+)
 from provisioning.api.schema import METADATA
 from provisioning.domain.client_rules import client_refusals
+from provisioning.domain.risk_limits import LIMITS
 
 TABLE = Table(
     "clients",
@@ -68,6 +75,8 @@ TABLE = Table(
     Column("media_relay_set_id", Uuid, nullable=False),
     Column("application_server_set_id", Uuid, nullable=False),
     Column("notification_template_ids", JSONB, nullable=False),
+    *risk_columns(nullable=True),
+    operator_column(),
 )
 
 DailyMoney = Annotated[int, MoneyText(decimals=2, least="0", most="999999.99")]
@@ -76,7 +85,7 @@ ClientFeature = Literal["faxes", "recordings", "voicemail"]
 _DEFAULTS_OF_BRAND = ("language", "country", "timezone", "currency")
 
 
-class ClientFields(ApiModel):
+class ClientFields(ClientRiskFields):
     """What can be written of a client. Language, country, timezone and currency default to the brand's."""
 
     name: Name
@@ -178,10 +187,13 @@ CLIENTS = Resource(
     entity="client",
     table=TABLE,
     fields=ClientFields,
+    read_only=OperatorLimits,
     tenancy="brand",
     client_column="id",
     rights=Rights(platform="crud", brand="crud", client="ru"),
-    client_edits=frozenset({"daily_usage_emails", "client_spend_cap", "outgoing_ddi_id", "withhold_number"}),
+    client_edits=frozenset(
+        {"daily_usage_emails", "client_spend_cap", "outgoing_ddi_id", "withhold_number", *LIMITS}
+    ),
     platform_edits=_PLATFORM_DATA,
     hidden_from_client=_PLATFORM_DATA | {"notification_template_ids"},
     filters=(
@@ -209,7 +221,7 @@ CLIENTS = Resource(
         "application_server_set_id": Reference("application_server_sets", "application server set"),
     },
     unique={"clients_brand_id_name_key": "name"},
-    rules=(_not_when_deleting, _keep_used_features, _keep_currency, _not_while_calls_live),
+    rules=(_not_when_deleting, _keep_used_features, _keep_currency, _not_while_calls_live, tighten_only),
     stream=streams.CONFIG,
     about="Residential clients. The brand writes; a client reads itself and edits a few fields.",
 )

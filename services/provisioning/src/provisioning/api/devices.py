@@ -15,6 +15,7 @@ from sqlalchemy import ARRAY, Boolean, Column, Integer, SmallInteger, Table, Tex
 
 from provisioning.accounts.secrets import device_password_faults, generate_device_password, ha1_pair
 from provisioning.api.field_types import Address, Domain, Port, Transport
+from provisioning.api.risk_limits import PerMinute
 from provisioning.api.schema import METADATA
 from provisioning.domain.device_rules import device_refusals
 
@@ -38,6 +39,7 @@ TABLE = Table(
     Column("from_domain", Text),
     Column("ddi_in", Boolean, nullable=False),
     Column("max_calls", SmallInteger, nullable=False),
+    Column("max_calls_per_minute", Integer),
     Column("t38_passthrough", Boolean, nullable=False),
     Column("rtp_encryption", Boolean, nullable=False),
     Column("multi_contact", Boolean, nullable=False),
@@ -75,6 +77,7 @@ class DeviceFields(ApiModel):
     max_calls: Annotated[int, Field(ge=0, le=100)] = Field(
         1, description="received calls at once, 0 = unlimited"
     )
+    max_calls_per_minute: PerMinute | None = Field(None, description="placed calls; null: the client's")
     t38_passthrough: bool = False
     rtp_encryption: bool = False
     multi_contact: bool = True

@@ -6,6 +6,7 @@ from landline.chassis.resources import Registry
 from landline.chassis.resources.audit import AUDIT_RESOURCE
 
 from provisioning.api.authorized_sources import AUTHORIZED_SOURCES
+from provisioning.api.barrings import BARRINGS
 from provisioning.api.brands import BRANDS
 from provisioning.api.call_filters import CALL_FILTERS
 from provisioning.api.call_forwards import CALL_FORWARDS
@@ -20,6 +21,7 @@ from provisioning.api.jobs import JOBS
 from provisioning.api.match_lists import MATCH_LIST_ENTRIES, MATCH_LISTS
 from provisioning.api.numbers import EMERGENCY_NUMBERS, SPECIAL_NUMBERS
 from provisioning.api.platform_sets import APPLICATION_SERVER_SETS, MEDIA_RELAY_SETS
+from provisioning.api.risk_classes import RISK_CLASSES
 from provisioning.api.routes import ROUTES
 from provisioning.api.transformations import TRANSFORMATION_RULES, TRANSFORMATION_SETS
 
@@ -33,6 +35,7 @@ REGISTRY = Registry(
         TRANSFORMATION_RULES,
         SPECIAL_NUMBERS,
         EMERGENCY_NUMBERS,
+        RISK_CLASSES,
         DDI_PROVIDERS,
         DDI_PROVIDER_ADDRESSES,
         CLIENTS,
@@ -44,6 +47,7 @@ REGISTRY = Registry(
         CALL_FILTERS,
         MATCH_LISTS,
         MATCH_LIST_ENTRIES,
+        BARRINGS,
         CARRIERS,
         CARRIER_SERVERS,
         DESTINATION_PATTERNS,

@@ -99,9 +99,9 @@ class Case:
 
     __slots__ = (
         "arrival", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
-        "client_max_calls", "ddi", "device", "dialled", "diverted", "facts", "filtered_by", "hold",
-        "legs", "now_ms", "pinned", "priced",
-        "random", "request", "shown", "shown_by", "source_by", "targets", "terms", "withhold",
+        "client_max_calls", "client_per_minute", "ddi", "device", "device_per_minute", "dialled", "diverted",
+        "facts", "filtered_by", "hold", "hour_limit_micros", "legs", "now_ms", "pinned", "priced", "random",
+        "request", "risk", "shown", "shown_by", "source_by", "targets", "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -127,6 +127,11 @@ class Case:
     shown: str
     shown_by: str
     withhold: bool
+    # barring; the script counts calls a minute (0: unlimited) and the hour's spend
+    risk: str
+    device_per_minute: int
+    client_per_minute: int
+    hour_limit_micros: int | None
     # routes
     legs: tuple[Leg, ...]
     # filter and target of a call from outside: where it goes, or by which forward it goes on

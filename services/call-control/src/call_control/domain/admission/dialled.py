@@ -6,7 +6,6 @@ Looked up here, and by `numbers` again on the E.164 form; the emergency list win
 from __future__ import annotations
 
 from call_control.domain.admission.case import CallClass, Case
-from call_control.domain.facts import ServiceNumber
 
 _SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 section 5.1.1, and the space people type
 
@@ -29,15 +28,11 @@ def judge(case: Case) -> None:
 def class_of(case: Case, number: str) -> CallClass:
     """What the lists of the brand say of a number, for the client's country."""
     country = case.client.country
-    if case.brand.emergency_numbers and _listed(case.brand.emergency_numbers, number, country):
+    if case.brand.emergency_numbers.has(number, country):
         return "emergency"
-    if case.brand.special_numbers and _listed(case.brand.special_numbers, number, country):
+    if case.brand.special_numbers.has(number, country):
         return "special"
     return "normal"
-
-
-def _listed(numbers: tuple[ServiceNumber, ...], number: str, country: str) -> bool:
-    return any(n.number == number and n.country in (None, country) for n in numbers)
 
 
 def explain(case: Case) -> str:

@@ -6,6 +6,8 @@ spend, the balance. A limit that does not apply to this call is left out here.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from call_control.domain.admission.case import Case
 from call_control.domain.lease import FirstHold
 from call_control.domain.live_call import UNBILLED, Terms
@@ -22,6 +24,8 @@ def judge(case: Case) -> None:
         case.terms, case.hold = UNPRICED, FirstHold(0, 0, 0)
         return
     case.terms = client.terms
+    if case.hour_limit_micros is not None:
+        case.terms = replace(client.terms, hour_limit_micros=case.hour_limit_micros)
     # Can't be NoRate: the rate step found this tariff in force at this very moment.
     case.hold = case.priced.first_hold(case.now_ms, case.facts.lease_s, case.cap_s, client.terms.rule)
 

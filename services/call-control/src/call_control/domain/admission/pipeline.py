@@ -12,6 +12,7 @@ from random import Random
 
 from call_control.domain.admission import (
     arrival,
+    barring,
     call_filter,
     caps,
     dialled,
@@ -48,7 +49,8 @@ STEPS: tuple[Step, ...] = (
     Step("source_filter", source_filter.judge, source_filter.explain),  # 4.4
     Step("numbers", numbers.judge, numbers.explain),  # 4.5, and 4.3 again on the E.164 number
     Step("presentation", presentation.judge, presentation.explain),  # 4.6
-    # 4.7 barring and velocity, 4.8 on-net: here
+    Step("barring", barring.judge, barring.explain),  # 4.7: what is barred, too risky or too dear
+    # 4.8 on-net: here
     Step("routes", routing.judge, routing.explain),  # 4.9
     Step("rate", rate.judge, rate.explain),  # 4.10
     Step("caps", caps.judge, caps.explain),  # 4.13: refuses nothing, and 4.11 needs its figure
