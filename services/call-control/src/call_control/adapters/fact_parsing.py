@@ -249,11 +249,9 @@ def brand_facts(
 ) -> BrandFacts:
     """A brand with its carriers, routes, transformations and numbers; `platform`: what all brands share.
 
-    `unseal(sealed, place)` opens what servers authenticate with; it may raise ValueError. `platform_sets`:
-    the platform's transformation sets, where the brands of a process share them.
+    `unseal(sealed, place)` opens what servers authenticate with; it may raise ValueError.
     """
     routes = _routes(rows)
-    platform_sets = LazySets(platform) if platform_sets is None else platform_sets
     prefixes = frozenset(prefix for route in routes for prefix in route.prefixes)
     return BrandFacts(
         id=brand_id,
