@@ -11,8 +11,8 @@ from landline.kernel.ids import uuid7
 from provisioning.ready_made import EMERGENCY_NUMBERS, RISK_CLASSES, listed
 from sqlalchemy import text
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 _ROW = (
     "id uuid primary key, version integer not null, created_at timestamptz not null,"
