@@ -44,6 +44,7 @@ class _Fields(msgspec.Struct, array_like=True, frozen=True):
 
 _FACTS: Final = CallFacts.__struct_encode_fields__
 _TERMS: Final = Terms.__struct_encode_fields__
+_PLAIN_TERMS: Final = astuple(Terms())
 _IDS: Final = tuple(
     _FACTS.index(name) for name in ("brand_id", "client_id", "device_id", "ddi_id", "edge_id")
 )
@@ -56,7 +57,7 @@ def sign_ticket(facts: CallFacts, terms: Terms, key: bytes) -> str:
     fields: list[object] = list(astuple(facts))
     for at in _IDS:
         fields[at] = _packed_id(fields[at])
-    packed = _encode((fields, astuple(terms)))
+    packed = _encode((fields, _without_defaults(astuple(terms))))
     body = _PLAIN + packed if len(packed) < _ROOMY else _DEFLATED + _deflated(packed)
     return urlsafe_b64encode(_mac(key, body) + body).rstrip(b"=").decode()
 
@@ -74,6 +75,14 @@ def open_ticket(ticket: str, call_id: str, key: bytes) -> tuple[CallFacts, Terms
     if facts.call_id != call_id:
         raise TicketRefused("of another call")
     return facts, terms
+
+
+def _without_defaults(terms: tuple[object, ...]) -> tuple[object, ...]:
+    """Without what stands at its default at the end: `_opened` takes a shorter list, as from older tickets."""
+    length = len(terms)
+    while length and terms[length - 1] == _PLAIN_TERMS[length - 1]:
+        length -= 1
+    return terms[:length]
 
 
 def _opened(body: bytes) -> tuple[CallFacts, Terms]:
