@@ -78,7 +78,7 @@ def open_ticket(ticket: str, call_id: str, key: bytes) -> tuple[CallFacts, Terms
 
 
 def _without_defaults(terms: tuple[object, ...]) -> tuple[object, ...]:
-    """Without what stands at its default at the end: `_opened` takes a shorter list, as older tickets have."""
+    """Without what stands at its default at the end: `_opened` takes shorter lists, as older tickets have."""
     length = len(terms)
     while length and terms[length - 1] == _PLAIN_TERMS[length - 1]:
         length -= 1
