@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -15,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
+from landline.chassis.consume import consume as run_work
 from landline.chassis.http_app import build_app
 from landline.chassis.idempotency import purge
 from landline.chassis.logging import configure
@@ -122,14 +122,7 @@ def consume() -> None:
     """Record calls, follow config, run imports, publish events."""
     settings = Settings()
     configure(settings.log_level, "billing")
-    asyncio.run(_until_signal(settings))
-
-
-async def _until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    run_work(settings, service)
 
 
 @cli.command()

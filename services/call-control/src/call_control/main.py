@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
+from landline.chassis.consume import consume as run_work
 from landline.chassis.http_app import build_app
 from landline.chassis.idempotency import purge
 from landline.chassis.logging import configure
@@ -222,14 +222,7 @@ def serve(
 @cli.command()
 def consume() -> None:
     """Follow the other services' streams, keep leases."""
-    asyncio.run(_until_signal(_settings()))
-
-
-async def _until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    run_work(_settings(), service)
 
 
 @cli.command()

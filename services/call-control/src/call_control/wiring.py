@@ -92,7 +92,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     def internal_key() -> str:
         return settings.internal_key.get_secret_value()
 
-    decks = DeckFiles(settings.data / "rates", settings.public_url, internal_key)
+    decks = DeckFiles(settings.data / "rates", settings.internal_url, internal_key)
     unseal, geoip = _unseal(settings), GeoIp(settings.geoip_db)
     facts, registrations = FactsCache(batch, decks, unseal), Registrations(batch)
     arrivals = GatherArrival(facts, registrations)
@@ -109,7 +109,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             unseal=unseal,
             geoip=geoip,
             model=ReadModel(batch),
-            peers=Peers(settings.public_url, internal_key),
+            peers=Peers(settings.internal_url, internal_key),
             postings=Postings(batch),
             db=db,
         )

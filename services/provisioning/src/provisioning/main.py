@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -13,6 +12,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from landline.chassis import health, idempotency
 from landline.chassis.auth import SYSTEM, TokenVerifier
+from landline.chassis.consume import consume as run_work
 from landline.chassis.http_app import build_app
 from landline.chassis.logging import configure
 from landline.chassis.migrations import migrate as migrate_schema
@@ -132,14 +132,7 @@ def consume() -> None:
     """Do the background work."""
     settings = Settings()
     configure(settings.log_level, "provisioning")
-    asyncio.run(_until_signalled(settings))
-
-
-async def _until_signalled(settings: Settings) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    run_work(settings, service)
 
 
 @cli.command()

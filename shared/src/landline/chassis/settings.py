@@ -1,16 +1,19 @@
-"""Configuration from the environment (prefix `LANDLINE_`) or an `.env` file (see `.env.example`)."""
+"""Configuration from the environment (prefix `LANDLINE_`) or an `.env` file (see `.env.example`).
+
+Any value may be in a file instead, which `LANDLINE_<NAME>_FILE` names: so secrets come in containers.
+"""
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from landline.chassis.secret_files import SecretFiles, secret
 from landline.kernel.clock import Clock, SharedOffsetClock, SystemClock
 
 
@@ -23,10 +26,12 @@ class Settings(BaseSettings):
     pg_owner_password: SecretStr = Field(SecretStr(""), description="of role landline_owner: migrations only")
     pg_pool_size: int = Field(10, ge=2, le=200)
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="redis:// | rediss:// | unix://")
+    redis_password: SecretStr = Field(SecretStr(""), description="when redis_url names none")
     redis_mode: Literal["single", "sentinel", "cluster"] = "single"
     redis_sentinels: str = Field("", description="host:port,host:port; with redis_mode=sentinel")
     redis_sentinel_name: str = "landline"
     public_url: str = Field("http://127.0.0.1:8080", description="the one origin people and edges use")
+    internal_url: str = Field("", description="where services find each other; empty: public_url")
     data: Path = Field(Path("data"), description="folder for rate files, media, spools")
     internal_key: SecretStr = Field(SecretStr(""), description="service to service, 32+ random characters")
     ticket_key: SecretStr = Field(SecretStr(""), description="signs call tickets")
@@ -40,11 +45,35 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     port: int = 8080
     host: str = "127.0.0.1"
+    consume_port: int = Field(0, ge=0, le=65_535, description="health and metrics of `consume`; 0: none")
 
     lease_s: int = Field(60, ge=1, le=3600)
     heartbeat_s: int = Field(30, ge=1)
     edge_silent_s: int = Field(90, ge=1)
     claim_s: float = Field(10.0, gt=0, description="orphaned stream entries are claimed after this long")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the program says, then files, then the environment, then `.env`."""
+        return init_settings, SecretFiles(settings_cls), env_settings, dotenv_settings
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        """The password into Redis's URL; services find each other at the public origin unless told better."""
+        word, parts = self.redis_password.get_secret_value(), urlsplit(self.redis_url)
+        if word and not parts.password:
+            place = parts.netloc.rpartition("@")[2]
+            netloc = f"{parts.username or ''}:{quote(word, safe='')}@{place}"
+            self.redis_url = urlunsplit(parts._replace(netloc=netloc))
+        self.internal_url = self.internal_url or self.public_url
+        return self
 
     @cached_property
     def clock(self) -> Clock:
@@ -63,4 +92,4 @@ class Settings(BaseSettings):
     def _pg_password(self, role: str) -> str:
         if role == "landline_owner":
             return self.pg_owner_password.get_secret_value()
-        return os.environ.get(f"LANDLINE_PG_PASSWORD_{role.upper()}", "")
+        return secret(f"pg_password_{role}") or ""
