@@ -13,7 +13,7 @@ python = "$$VENV/bin/python"
 sources = shared services tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test edge load lint format types imports check lock bench clean
+.PHONY: help env run demo test edge load containers lint format types imports check lock bench clean
 
 help: ## this list
 	@echo "Landline: make TARGET [VARIABLE=value ...]"
@@ -30,8 +30,8 @@ run: env ## the whole platform in the foreground, on PORT, with its data in DATA
 demo: env ## play a minute of traffic against a running `make run` (same PORT)
 	@exec $(python) deploy/demo/play.py --url "http://127.0.0.1:$$PORT" --data "$$DATA" $(ARGS)
 
-test: env ## all tests but those of `make edge`; ARGS="tests/unit -k money" picks
-	@$(python) -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/edge)
+test: env ## all tests but those of `make edge` and `make containers`; ARGS="tests/unit -k money" picks
+	@$(python) -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/edge --ignore=tests/containers)
 
 edge: env ## real SIP: installs Kamailio, rtpengine and SIPp (Debian packages), then tells stories through them
 	@deploy/edge/install
@@ -40,6 +40,9 @@ edge: env ## real SIP: installs Kamailio, rtpengine and SIPp (Debian packages), 
 load: env ## calls per second over real SIP, into build/edge.json; ARGS="50 100 200" picks the rates
 	@deploy/edge/install
 	@$(python) -m tests.edge.load $(ARGS)
+
+containers: env ## images and compose.yaml for real: linted, started, called through; gets an engine where it is root
+	@$(python) -m pytest tests/containers $(ARGS)
 
 lint: env ## style and formatting, changes nothing
 	@$(python) -m ruff check $(sources)
