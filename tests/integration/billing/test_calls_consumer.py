@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from billing.app.audit import audit
+from billing.app.record_metrics import UNBILLED_S
 from billing.consumers.calls import CallsHandler
 from billing.consumers.config import ConfigHandler
 from landline.chassis.embedded.stores import Stores
@@ -236,7 +237,7 @@ async def test_a_client_gets_its_account_whether_its_call_or_its_creation_comes_
 
 async def test_a_charge_that_differs_from_its_tariff_is_posted_and_marked(db: Database, redis: Redis) -> None:
     """Limits were counted with the charge: it stands; people must be able to find the difference."""
-    client = Client()
+    client, unbilled_s = Client(), UNBILLED_S._value.get()
     async with consuming(redis, CallsHandler(db, SetClock(NOW_MS))):
         await add(redis, client.ended(charge="0.99"))
         await add(redis, client.ended(charge="0.10", unbilled_s=3, unbilled_micros=50_000))
@@ -248,6 +249,7 @@ async def test_a_charge_that_differs_from_its_tariff_is_posted_and_marked(db: Da
         )
     assert sorted(row[0] for row in checks) == ["capped", "differs", "unreadable"]
     assert await balance(db, client.client_id) == "-1.29"
+    assert UNBILLED_S._value.get() == unbilled_s + 3, "overrun is watched"
 
 
 async def test_raw_money_events_are_kept_as_they_came(db: Database, redis: Redis, settings: Settings) -> None:

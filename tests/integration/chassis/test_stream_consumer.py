@@ -11,7 +11,9 @@ import msgspec
 import pytest
 from landline.chassis.dead_letters import list_dead, replay_dead
 from landline.chassis.stream_consumer import NotYet, StreamConsumer
+from landline.chassis.stream_metrics import DEAD_WAITING, LAG
 from landline.chassis.stream_trimmer import trim
+from landline.chassis.stream_watch import measure
 from landline.chassis.streams import Entry, create_groups
 from landline.contracts.call_control.events import CallRinging
 from landline.contracts.envelope import fields, seal
@@ -130,6 +132,22 @@ async def test_a_poison_entry_harms_only_itself(redis: Any, stream: str) -> None
 
 async def _buried(redis: Any, stream: str, count: int) -> bool:
     return bool(await redis.xlen(dead_letters(stream, GROUP)) == count)
+
+
+async def test_lag_and_dead_letters_are_measured_over_all_partitions(redis: Any) -> None:
+    """The last partition that was looked at would hide sixty-three others."""
+    streams = [f"{{p{k}}}:landline:watched" for k in range(3)]
+    await create_groups(redis, GROUP, streams)
+    for stream in streams:
+        await add(redis, stream, 1)
+        await redis.xadd(dead_letters(stream, GROUP), {"reason": "tests"})
+    await measure(redis, GROUP, streams)
+    assert LAG.labels(GROUP, "landline:watched")._value.get() == 3
+    assert DEAD_WAITING.labels(GROUP, "landline:watched")._value.get() == 3
+    await redis.delete(*streams, *(dead_letters(stream, GROUP) for stream in streams))
+    await measure(redis, GROUP, streams)
+    assert LAG.labels(GROUP, "landline:watched")._value.get() == 0
+    assert DEAD_WAITING.labels(GROUP, "landline:watched")._value.get() == 0
 
 
 async def test_an_entry_that_is_no_event_becomes_a_dead_letter_and_can_be_replayed(

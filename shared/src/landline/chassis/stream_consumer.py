@@ -20,6 +20,7 @@ import structlog
 
 from landline.chassis.dead_letters import bury, count_failure, forget_failures
 from landline.chassis.stream_metrics import HANDLED, NOT_READY
+from landline.chassis.stream_watch import measure
 from landline.chassis.streams import AnyRedis, Entry, GroupReader, create_groups
 from landline.chassis.streams_claim import claim_orphans
 from landline.chassis.surroundings import Backoff, is_surroundings
@@ -83,6 +84,7 @@ class StreamConsumer:
                     orphans = await claim_orphans(
                         self._redis, self._group, self._member, self._streams, self._claim_s
                     )
+                    await measure(self._redis, self._group, self._streams)
                     next_claim = monotonic() + self._claim_s
                     await self._handle_all(orphans, stop)
                 block_ms = min(1000, max(1, round((next_claim - monotonic()) * 1000)))

@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 from redis.exceptions import ResponseError
 
-from landline.chassis.stream_metrics import LAG
 from landline.chassis.streams import AnyRedis
 from landline.contracts.streams import READERS
 from landline.kernel.clock import Clock
@@ -41,7 +40,6 @@ async def _needed_from(redis: AnyRedis, stream: str, readers: Sequence[str]) -> 
     needed = []
     for name, group in by_name.items():
         needed.append(group["last-delivered-id"].decode())
-        LAG.labels(name).set(float(group.get("lag") or 0))
         if group["pending"]:
             needed.append((await redis.xpending(stream, name))["min"].decode())
     return str(min(needed, key=_id_key, default=NEWEST))

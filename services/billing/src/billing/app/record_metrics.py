@@ -11,6 +11,7 @@ from billing.domain.call_record import CallRecord
 
 CHECKED = Counter("landline_billing_price_checks_total", "Charges against their pinned tariff", ["outcome"])
 RECORDED = Counter("landline_billing_call_records_total", "Call records committed")
+UNBILLED_S = Counter("landline_billing_unbilled_seconds_total", "Talked, beyond what could be held (overrun)")
 log = structlog.get_logger(__name__)
 
 
@@ -19,6 +20,7 @@ def count_checks(records: Iterable[CallRecord]) -> None:
     for record in records:
         CHECKED.labels(record.price_check).inc()
         RECORDED.inc()
+        UNBILLED_S.inc(record.unbilled_s)
         if record.price_check in ("differs", "unreadable"):
             log.error(
                 "charge is not the tariff's price",
