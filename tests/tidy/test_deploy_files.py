@@ -13,9 +13,8 @@ from landline.chassis.settings import Settings
 from prometheus_client import REGISTRY
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load(
-    (ROOT / "deploy/compose.yaml").read_text().replace("!reset null", "~")
-)
+COMPOSE_TEXT = (ROOT / "deploy/compose.yaml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT.replace("!reset null", "~"))
 RUNNING: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {name for name in RUNNING if name == "roles" or name.startswith("migrate-")}
 ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]
