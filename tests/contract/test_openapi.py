@@ -26,6 +26,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "ddis/{}/unlink ddis/bulk ddis/bulk-assign ddis/bulk-unlink ddis/import": "post",
         "jobs jobs/{}": "get",
         "brands/{}/apply": "post",
+        "client-setups": "get post",
+        "client-setups/{}": "get",
         "brands/{}/export": "get",
         "transformation-sets/{}/try": "post",
         "audit-log countries currencies timezones languages": "get",

@@ -39,9 +39,12 @@ from provisioning.api.transformation_tries import try_router
 from provisioning.consumers.import_ddis import run_imports
 from provisioning.documents.routes import BODY_LIMIT_BYTES, documents_router
 from provisioning.domain.transformations import countries
+from provisioning.setups.complete import run_setups
+from provisioning.setups.resource import CLIENT_SETUPS
+from provisioning.setups.routes import setups_router
 from provisioning.snapshot import snapshot_router
 
-REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS, API_KEYS))
+REGISTRY = Registry(RESOURCES.producer, (*RESOURCES.resources, ADMINS, API_KEYS, CLIENT_SETUPS))
 """Everything provisioning keeps; the snapshot and the demo use it too."""
 
 
@@ -59,6 +62,7 @@ def routers() -> list[APIRouter]:
         snapshot_router(REGISTRY),
         grants_router(REGISTRY),
         documents_router(REGISTRY),
+        setups_router(REGISTRY),
     ]
     return [*special, *(resource_router(REGISTRY, resource) for resource in REGISTRY.resources)]
 
@@ -102,6 +106,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             tasks.create_task(idempotency.purge(db, stop))
             tasks.create_task(accounts_work(settings, db, redis, stop))
             tasks.create_task(run_imports(db, REGISTRY, settings, stop))
+            tasks.create_task(run_setups(db, settings, stop))
     finally:
         await redis.aclose()
         await db.close()

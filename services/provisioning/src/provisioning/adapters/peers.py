@@ -36,13 +36,20 @@ class Peers:
     async def call(
         self, service: str, method: str, path: str, *, missing_is_fine: bool = False, **more: Any
     ) -> httpx.Response:
-        """One request as a service; Unavailable names who does not answer."""
-        headers = {"Authorization": f"Bearer {self._key}"}
+        """One request as a service that must succeed; Unavailable names who does not answer."""
+        answer = await self.ask(service, method, path, **more)
+        if answer.is_error and not (missing_is_fine and answer.status_code == 404):
+            raise Unavailable(f"{service} answers {answer.status_code}", code="peer_away")
+        return answer
+
+    async def ask(self, service: str, method: str, path: str, **more: Any) -> httpx.Response:
+        """One request as a service: its answer, also a refusal. Unavailable when there is none."""
+        headers = {**more.pop("headers", {}), "Authorization": f"Bearer {self._key}"}
         try:
             async with httpx.AsyncClient(base_url=self._base_url, headers=headers, timeout=TIMEOUT) as http:
                 answer = await http.request(method, path, **more)
         except httpx.HTTPError as error:
             raise Unavailable(f"{service} does not answer, and has to be asked", code="peer_away") from error
-        if answer.is_error and not (missing_is_fine and answer.status_code == 404):
+        if answer.status_code >= 500:
             raise Unavailable(f"{service} answers {answer.status_code}", code="peer_away")
         return answer
