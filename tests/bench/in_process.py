@@ -138,10 +138,13 @@ async def measure(options: argparse.Namespace, folder: Path, valkey: Valkey) -> 
         worker = Worker(made, server, options.clients, options.in_flight)
         await worker.build(folder)
         for path in ("/noop", "/calls"):
+            trips, commands = worker.parts.batch.round_trips, worker.parts.batch.commands
             found = [await worker.run(path, options.count) for _ in range(options.rounds)]
             for name in ("python_us", "valkey_us"):
                 each = sorted(figures[name] for figures in found)
                 print(f"{path:7} {name} best {each[0]:.1f} median {each[len(each) // 2]:.1f}", flush=True)
+            commands, trips = worker.parts.batch.commands - commands, worker.parts.batch.round_trips - trips
+            print(f"{path:7} commands in a batch {commands / trips if trips else 0:.1f}")
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from landline.contracts.call_control.events import CallAnswered
@@ -20,11 +20,17 @@ KEPT_MS = 86_400_000  # call and attempt after the end; an attempt lives so long
 
 Arguments = tuple[list[str], list[Any]]
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def encode(number: int | None) -> int | str:
     """'' stands for "none" in our scripts."""
     return "" if number is None else number
+
+
+def _or_false(number: int | None) -> int | Literal[False]:
+    """`false` stands for "none" among the figures of a script: Lua's arrays have no holes."""
+    return False if number is None else number
 
 
 def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
@@ -44,31 +50,37 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
         keys.edge(facts.edge_id),
         keys.calls,
     ]
-    values = [
+    credit = _or_false(terms.credit_micros)
+    limit = False if new.forced else _or_false(terms.limit_micros)
+    hour_limit = False if new.forced else _or_false(terms.hour_limit_micros)
+    figures = (
         now_ms,
-        facts.call_id,
-        new.attempt_id,
         new.brand_max_calls,
         new.client_max_calls,
         new.hold_micros,
         new.floor_micros,
-        UNBILLED if new.forced else terms.rule,
-        encode(terms.credit_micros),
-        encode(None if new.forced else terms.limit_micros),
-        int(new.day_short),
-        day.name,
+        new.covered_s,
+        now_ms + UNSEEN_MS,
         day.ttl_ms(now_ms),
         facts.cap_s * 1000 + UNSEEN_MS + 2 * KEPT_MS,
-        now_ms + UNSEEN_MS,
-        new.covered_s,
+        0 if new.forced else new.device_per_minute,
+        0 if new.forced else new.client_per_minute,
+        credit,
+        limit,
+        hour_limit,
+    )
+    values = [
+        _pack(figures),
+        facts.call_id,
+        new.attempt_id,
+        UNBILLED if new.forced else terms.rule,
+        int(new.day_short),
+        day.name,
         encoded,
         _encode(terms),
         new.answer,
         sealed_admission(facts, encoded, new.hold_micros, now_ms),
         stamp_of(facts.device_id),
-        0 if new.forced else new.device_per_minute,
-        0 if new.forced else new.client_per_minute,
-        encode(None if new.forced else terms.hour_limit_micros),
         *thresholds(terms, facts, day, now_ms),
     ]
     return names, values

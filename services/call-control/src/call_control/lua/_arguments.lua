@@ -15,6 +15,21 @@ local function optional(text, name)
   if text == '' then return nil end
   return natural(text, name)
 end
+-- Figures come as one MessagePack array: reading a dozen arguments one by one takes as long as three commands.
+-- The first `naturals` of them must be there, the `optionals` after them may be false: "none", given back as nil.
+local function figures(packed, naturals, optionals)
+  local found = cmsgpack.unpack(packed)
+  if type(found) ~= 'table' then error('BAD_ARGUMENT figures') end
+  for i = 1, naturals + optionals do
+    local n = found[i]
+    if i > naturals and n == false then
+      found[i] = nil
+    elseif type(n) ~= 'number' or n < 0 or n > MOST or n % 1 ~= 0 then
+      error('BAD_ARGUMENT figure ' .. i)
+    end
+  end
+  return unpack(found, 1, naturals + optionals)
+end
 local function digits(n) return string.format('%d', n) end
 local function shown(n) return n and digits(n) or '' end
 local function numbers(key, ...)

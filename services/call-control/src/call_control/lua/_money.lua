@@ -27,9 +27,7 @@ local function check_thresholds(first)
     natural(ARGV[i + 1], 'at_micros')
   end
 end
-local function mark_crossed(day, calls, first, forced, crossed)
-  if #ARGV < first then return crossed end
-  local spend, held, begun = numbers(day, 'spend_micros', 'held_micros', 'begun_micros')
+local function mark_crossed_at(spend, held, begun, day, calls, first, forced, crossed)
   for i = first, #ARGV, 3 do
     local full = tonumber(ARGV[i]) >= 100
     local total = spend + (full and held or begun)
@@ -41,4 +39,9 @@ local function mark_crossed(day, calls, first, forced, crossed)
     end
   end
   return crossed
+end
+local function mark_crossed(day, calls, first, forced, crossed)
+  if #ARGV < first then return crossed end
+  local spend, held, begun = numbers(day, 'spend_micros', 'held_micros', 'begun_micros')
+  return mark_crossed_at(spend, held, begun, day, calls, first, forced, crossed)
 end

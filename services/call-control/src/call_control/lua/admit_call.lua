@@ -10,30 +10,23 @@
 --       due           zset    call_id -> when the keeper must look
 --       edge          zset    call_id -> last touch
 --       calls         stream
--- ARGV  now_ms        int
+-- ARGV  figures       MessagePack array of whole numbers:
+--       | now_ms, brand_max, client_max (0 = unlimited), hold_micros (price of the first lease),
+--       | floor_micros (the least hold worth taking; below hold_micros: SHORT tells what there is),
+--       | covered_s (what the hold pays), due_ms, day_ttl_ms (set once), attempt_ttl_ms,
+--       | device_rate and client_rate (their calls in any minute, 0 = unlimited),
+--       | credit_micros (of a postpaid client), limit_micros (of the day), hour_micros (spend of the hour):
+--       | each of these three false = no limit
 --       call_id       text
 --       attempt_id    text
---       brand_max     int     0 = unlimited
---       client_max    int     0 = unlimited
---       hold_micros   int     price of the first lease
---       floor_micros  int     the least hold worth taking; below hold_micros: SHORT tells what there is
 --       rule          none | prepaid | pseudoprepaid | postpaid
---       credit_micros int     of a postpaid client, '' = no limit
---       limit_micros  int     of the day, '' = no limit
 --       day_short     0 | 1   the hold was shortened because of the day
 --       day           text    ISO date
---       day_ttl_ms    int     the day key's life, set once
---       attempt_ttl_ms int
---       due_ms        int
---       covered_s     int     seconds that the hold pays
 --       facts         text    CallFacts JSON
 --       terms         text    Terms JSON
 --       answer        text    opaque
 --       event         text    sealed call.admitted.v1
 --       device        text    12 characters
---       device_rate   int     calls of the device in any minute, 0 = unlimited
---       client_rate   int     calls of the client in any minute, 0 = unlimited
---       hour_micros   int     spend of the hour, '' = no limit
 --       threshold...  percent, at_micros, event template
 -- RETURNS {status, ...}
 --       ADMITTED {payable_micros incl. this hold or '', crossed percents...}
@@ -50,16 +43,10 @@
 -- include _money.lua
 
 local call, client, brand, day, attempt = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local now, call_id = natural(ARGV[1], 'now_ms'), ARGV[2]
-local brand_max, client_max = natural(ARGV[4], 'brand_max'), natural(ARGV[5], 'client_max')
-local hold, floor = natural(ARGV[6], 'hold_micros'), natural(ARGV[7], 'floor_micros')
-local rule, credit, limit = ARGV[8], optional(ARGV[9], 'credit_micros'), optional(ARGV[10], 'limit_micros')
-local short, day_ttl = ARGV[11] == '1', natural(ARGV[13], 'day_ttl_ms')
-local attempt_ttl, due = natural(ARGV[14], 'attempt_ttl_ms'), natural(ARGV[15], 'due_ms')
-local covered = natural(ARGV[16], 'covered_s')
-local device, device_rate = ARGV[21], natural(ARGV[22], 'device_rate')
-local client_rate, hour_limit = natural(ARGV[23], 'client_rate'), optional(ARGV[24], 'hour_micros')
-local THRESHOLDS = 25
+local now, brand_max, client_max, hold, floor, covered, due, day_ttl, attempt_ttl, device_rate, client_rate, credit,
+  limit, hour_limit = figures(ARGV[1], 11, 3)
+local call_id, rule, short, device = ARGV[2], ARGV[4], ARGV[5] == '1', ARGV[11]
+local THRESHOLDS = 12
 if #device ~= 12 then error('BAD_ARGUMENT device') end
 check_thresholds(THRESHOLDS)
 
@@ -113,13 +100,13 @@ if hour_limit then
   end
 end
 local free = free_of(rule, credit, settled, unposted, reserved)
-local left, spend, held
+local left, spend, held, begun
 if limit then
-  spend, held = numbers(day, 'spend_micros', 'held_micros')
+  spend, held, begun = numbers(day, 'spend_micros', 'held_micros', 'begun_micros')
   left = limit - spend - held
 end
 if not fits(floor, left) then
-  local crossed = mark_crossed(day, KEYS[9], THRESHOLDS, true, {})
+  local crossed = mark_crossed_at(spend, held, begun, day, KEYS[9], THRESHOLDS, true, {})
   if #crossed > 0 then redis.call('PEXPIRE', day, digits(day_ttl), 'NX') end
   return { 'DAILY_LIMIT', digits(limit), digits(spend), digits(held), digits(left), unpack(crossed) }
 end
@@ -135,20 +122,20 @@ else
 end
 redis.call('HINCRBY', brand, 'active', 1)
 -- The last pair is the hold's day, or, without a hold, one of the others again.
-local hold_field, hold_value = 'rev', '1'
+local hold_field, hold_value, first_of_day = 'rev', '1', false
 if hold > 0 then
-  hold_field, hold_value = 'hold:' .. ARGV[12], digits(hold)
-  redis.call('HINCRBY', day, 'held_micros', hold_value)
+  hold_field, hold_value = 'hold:' .. ARGV[6], digits(hold)
+  first_of_day = redis.call('HINCRBY', day, 'held_micros', hold_value) == hold
 end
-redis.call('HSET', call, 'state', 'admitted', 'rev', '1', 'facts', ARGV[17], 'terms', ARGV[18], 'answer', ARGV[19],
-  'attempt', ARGV[3], 'held', digits(hold), 'lease_no', '0', 'covered_s', digits(covered),
-  'confirmed_s', '0', 'payable', shown(payable), 'touched_ms', digits(now), 'due_ms', digits(due),
-  hold_field, hold_value)
+redis.call('HSET', call, 'state', 'admitted', 'rev', '1', 'facts', ARGV[7], 'terms', ARGV[8], 'answer', ARGV[9],
+  'attempt', ARGV[3], 'held', digits(hold), 'covered_s', digits(covered), 'payable', shown(payable),
+  'touched_ms', digits(now), 'due_ms', digits(due), hold_field, hold_value)
 redis.call('ZADD', KEYS[6], digits(now), call_id)
 redis.call('ZADD', KEYS[7], digits(due), call_id)
 redis.call('ZADD', KEYS[8], digits(now), call_id)
 redis.call('SET', attempt, 'call:' .. call_id, 'PX', digits(attempt_ttl))
-redis.call('XADD', KEYS[9], '*', 'event', ARGV[20])
-local crossed = mark_crossed(day, KEYS[9], THRESHOLDS, short, {})
-if hold > 0 or #crossed > 0 then redis.call('PEXPIRE', day, digits(day_ttl), 'NX') end
+redis.call('XADD', KEYS[9], '*', 'event', ARGV[10])
+local crossed = limit and mark_crossed_at(spend, held + hold, begun, day, KEYS[9], THRESHOLDS, short, {})
+  or mark_crossed(day, KEYS[9], THRESHOLDS, short, {})
+if first_of_day or #crossed > 0 then redis.call('PEXPIRE', day, digits(day_ttl), 'NX') end
 return { 'ADMITTED', shown(payable), unpack(crossed) }
