@@ -33,10 +33,10 @@ KEY = b"ticket-key-of-tests"
 class World:
     """Partition `partition` of one Redis. Moments in stories are seconds after noon."""
 
-    def __init__(self, redis: AnyRedis, partition: int = 0) -> None:
+    def __init__(self, redis: AnyRedis, partition: int = 0, replicas: int = 0) -> None:
         self.redis = redis
         self.partition = partition
-        self.batch = AutoBatch(redis)
+        self.batch = AutoBatch(redis, replicas=replicas)
         self.calls = CallStore(self.batch)
         self.postings = Postings(self.batch)
         self.edges = EdgeStates(self.batch)

@@ -96,7 +96,9 @@ def readiness_of(parts: Parts, verifier: TokenVerifier) -> Callable[[], Awaitabl
     async def readiness() -> dict[str, str | None]:
         found = await health.check_all({"redis": parts.redis.ping})
         if found["redis"] is None:
-            found["durability"] = "; ".join(await durability_gaps(parts.redis)) or None
+            found["durability"] = (
+                "; ".join(await durability_gaps(parts.redis, parts.settings.redis_replicas)) or None
+            )
             built = await parts.redis.exists(read_model_keys.READY)
             found["read_model"] = None if built else "not built yet"
         key = "LANDLINE_TICKET_KEY is not set"

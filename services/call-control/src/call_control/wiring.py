@@ -87,7 +87,7 @@ class Parts:
 async def opened(settings: Settings) -> AsyncIterator[Parts]:
     """Everything a process needs; closed when the block ends."""
     redis = await connect(settings)
-    batch = AutoBatch(redis)
+    batch = AutoBatch(redis, replicas=settings.redis_replicas)
 
     def internal_key() -> str:
         return settings.internal_key.get_secret_value()

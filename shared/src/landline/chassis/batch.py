@@ -40,12 +40,15 @@ class AutoBatch:
     """`await batch.execute("HGETALL", key)`; replies are shaped as redis-py shapes them (RESP2, bytes).
 
     `timeout_s` bounds a whole batch. `round_trips` and `commands` count what was sent, for metrics and bench.
-    Raises redis ResponseError for a refused command; ConnectionError or TimeoutError when the reply was lost,
+    Raises redis ResponseError for a refused command; NotReplicated for a write that too few replicas have
+    confirmed; ConnectionError or TimeoutError when the reply was lost,
     in which case the command may or may not have been carried out.
     """
 
-    def __init__(self, redis: AnyRedis, *, timeout_s: float = 5.0, lanes: int = 3) -> None:
+    def __init__(self, redis: AnyRedis, *, timeout_s: float = 5.0, lanes: int = 3, replicas: int = 0) -> None:
+        """`replicas`: how many must confirm each batch that writes calls or money (`replication`)."""
         self.redis = redis
+        self.replicas = replicas
         self.round_trips = 0
         self.commands = 0
         self._waiting: list[Item] = []
@@ -55,9 +58,9 @@ class AutoBatch:
 
     def _lane(self, redis: AnyRedis, timeout_s: float) -> Lane | ClusterLane:
         if isinstance(redis, RedisCluster):
-            return ClusterLane(redis, {}, timeout_s, self._lane_is_idle)
+            return ClusterLane(redis, {}, timeout_s, self._lane_is_idle, self.replicas)
         shapes: Shapes = dict(redis.response_callbacks)
-        return Lane(redis, shapes, timeout_s, self._lane_is_idle)
+        return Lane(redis, shapes, timeout_s, self._lane_is_idle, self.replicas)
 
     def execute(self, *command: Any) -> Awaitable[Any]:
         """Queue one command; the reply arrives with its batch. Command name first, in capitals."""

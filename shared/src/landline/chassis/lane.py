@@ -17,7 +17,18 @@ from typing import Any
 import hiredis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import DefaultParser
-from redis.exceptions import ConnectionError, InvalidResponse, ReadOnlyError, TimeoutError
+from redis.exceptions import (
+    AskError,
+    ConnectionError,
+    InvalidResponse,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,
+    TryAgainError,
+)
+
+from landline.chassis.replication import judged, wait, writes
 
 Item = tuple[tuple[Any, ...], "asyncio.Future[Any]"]
 """A command, its name first, and who waits for its reply."""
@@ -26,6 +37,8 @@ Shapes = Mapping[Any, Callable[..., Any]]
 """Command name -> what makes redis-py's shape of its raw reply."""
 
 
+_MOVED = (MovedError, AskError, TryAgainError)
+
 Idle = Callable[[Any], None]
 """Is told of a lane that is free again."""
 
@@ -33,8 +46,11 @@ Idle = Callable[[Any], None]
 class Lane(asyncio.Protocol):
     """`carry` sends a batch; `idle` is told when all its replies have come, or when it has failed."""
 
-    def __init__(self, redis: Redis, shapes: Shapes, timeout_s: float, idle: Idle) -> None:
+    def __init__(self, redis: Redis, shapes: Shapes, timeout_s: float, idle: Idle, replicas: int = 0) -> None:
+        """`replicas`: how many must have confirmed a batch that writes before its callers are told."""
         self._redis = redis
+        self._replicas = replicas
+        self._unconfirmed: list[tuple[asyncio.Future[Any], Any, Callable[..., Any] | None]] | None = None
         self._shapes = shapes
         self._timeout_s = timeout_s
         self._idle = idle
@@ -48,6 +64,9 @@ class Lane(asyncio.Protocol):
 
     def carry(self, items: Sequence[Item]) -> None:
         """Send a batch; its replies reach their futures. Only when nothing is on its way."""
+        if self._replicas and any(writes(command) for command, _ in items):
+            confirmed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            items, self._unconfirmed = [*items, (wait(self._replicas), confirmed)], []
         self._waiting.extend(items)
         self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._expire)
         try:
@@ -96,7 +115,20 @@ class Lane(asyncio.Protocol):
         if isinstance(value, ReadOnlyError):
             self._demoted = True  # by a fail-over: the next batch finds the new primary
             value = ConnectionError(f"no longer the primary: {value}")
-        settle(reply, value, self._shapes.get(command[0]))
+        if self._unconfirmed is None:
+            settle(reply, value, self._shapes.get(command[0]))
+        elif writes(command):
+            self._unconfirmed.append((reply, value, self._shapes.get(command[0])))
+        elif command[0] == "WAIT":
+            self._confirm(value)
+        else:
+            settle(reply, value, self._shapes.get(command[0]))
+
+    def _confirm(self, have: Any) -> None:
+        """The batch's WAIT is answered: its writes may be told, or are not kept."""
+        written, self._unconfirmed = self._unconfirmed or [], None
+        for reply, value, shape in written:
+            settle(reply, judged(value, have, self._replicas), shape)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The server has closed it; that we have is no news."""
@@ -109,11 +141,13 @@ class Lane(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         """What has no reply may or may not have been carried out; the connection is dropped."""
         failed, self._waiting = self._waiting, deque()
+        self._confirm(error)
         if self._opening is not None:
             self._opening.cancel()
         self._close()
-        for _, reply in failed:
-            settle(reply, type(error)(*error.args))
+        for command, reply in failed:
+            if command[0] != "WAIT":  # our own: nobody waits for it
+                settle(reply, type(error)(*error.args))
         self._done()
 
     def _done(self) -> None:
@@ -141,8 +175,11 @@ class Lane(asyncio.Protocol):
 class ClusterLane:
     """The same over a Cluster: redis-py's pipeline knows the slots, follows MOVED and asks each node once."""
 
-    def __init__(self, cluster: RedisCluster, shapes: Shapes, timeout_s: float, idle: Idle) -> None:
+    def __init__(
+        self, cluster: RedisCluster, shapes: Shapes, timeout_s: float, idle: Idle, replicas: int = 0
+    ) -> None:
         self._cluster = cluster
+        self._replicas = replicas
         self._shapes = shapes
         self._timeout_s = timeout_s
         self._idle = idle
@@ -153,24 +190,56 @@ class ClusterLane:
         self._sending = asyncio.create_task(self._send(items))
 
     async def _send(self, items: Sequence[Item]) -> None:
+        commands = [command for command, _ in items]
         replies: list[Any]
         try:
             async with asyncio.timeout(self._timeout_s):
-                replies = await self._pipelined(items)
+                replies = await self._pipelined(commands)
+                if any(isinstance(value, _MOVED) for value in replies):
+                    replies = await self._again(commands, replies)
         except builtins.TimeoutError:
             replies = [TimeoutError("no reply in time") for _ in items]
         except Exception as error:
             replies = [type(error)(*error.args) for _ in items]
         for (command, reply), value in zip(items, replies, strict=True):
             settle(reply, value, self._shapes.get(command[0]))
+        if any(isinstance(value, ConnectionError | ReadOnlyError) for value in replies):
+            await self._look_around()
         self._idle(self)
 
-    async def _pipelined(self, items: Sequence[Item]) -> list[Any]:
+    async def _again(self, commands: Sequence[tuple[Any, ...]], replies: Sequence[Any]) -> list[Any]:
+        """What was refused because its slot has moved, sent once more to where it is now."""
+        await self._look_around()
+        moved = [n for n, value in enumerate(replies) if isinstance(value, _MOVED)]
+        answered = list(replies)
+        for n, value in zip(moved, await self._pipelined([commands[n] for n in moved]), strict=True):
+            answered[n] = value
+        return answered
+
+    async def _look_around(self) -> None:
+        """Ask the nodes anew who has which slots: after a fail-over the client would still ask the dead."""
+        try:
+            await self._cluster.nodes_manager.initialize()
+        except RedisError:
+            return  # the next batch tries again
+
+    async def _pipelined(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The replies, in order. Where replicas must confirm, each written node is asked to wait for them."""
         pipe = self._cluster.pipeline(transaction=False)
-        for command, _ in items:
+        places: dict[str, list[int]] = {}
+        for n, command in enumerate(commands):
             pipe.execute_command(*command)
-        replies: list[Any] = await pipe.execute(raise_on_error=False, allow_redirections=True)
-        return replies
+            if self._replicas and writes(command):
+                key = command[3] if command[0] != "SET" else command[1]
+                node = self._cluster.get_node_from_key(key)
+                places.setdefault(node.name if node else "", []).append(n)
+        for name in places:
+            pipe.execute_command(*wait(self._replicas), target_nodes=self._cluster.get_node(node_name=name))
+        replies: list[Any] = await pipe.execute(raise_on_error=False, allow_redirections=not self._replicas)
+        for have, written in zip(replies[len(commands) :], places.values(), strict=True):
+            for n in written:
+                replies[n] = judged(replies[n], have, self._replicas)
+        return replies[: len(commands)]
 
     async def aclose(self) -> None:
         """Wait for what is on its way; the nodes' connections are the client's."""

@@ -32,6 +32,7 @@ _COMMON: dict[str, Any] = {
     "socket_keepalive": True,
 }
 _REQUIRED = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
+_LEAST = "min-replicas-to-write"
 
 
 async def connect(settings: Settings) -> AnyRedis:
@@ -52,6 +53,16 @@ def _no_repeat() -> Retry:
     return Retry(NoBackoff(), 0)
 
 
+class _Watched(Redis):
+    """The primary that Sentinels name; closing it closes the connections to them too."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        manager: Sentinel = self.connection_pool.sentinel_manager  # type: ignore[attr-defined]
+        for watcher in manager.sentinels:
+            await watcher.aclose()
+
+
 def _by_sentinel(settings: Settings) -> Redis:
     watchers = []
     for address in settings.redis_sentinels.split(","):
@@ -61,31 +72,34 @@ def _by_sentinel(settings: Settings) -> Redis:
     account = {name: named[name] for name in ("username", "password", "db") if named.get(name)}
     sentinel = Sentinel(watchers, sentinel_kwargs={"socket_timeout": 2.0})  # type: ignore[no-untyped-call]
     master: Redis = sentinel.master_for(
-        settings.redis_sentinel_name, retry=_no_repeat(), **_COMMON, **account
+        settings.redis_sentinel_name, redis_class=_Watched, retry=_no_repeat(), **_COMMON, **account
     )
     return master
 
 
-async def durability_gaps(redis: AnyRedis) -> list[str]:
+async def durability_gaps(redis: AnyRedis, replicas: int = 0) -> list[str]:
     """What of `appendonly yes, appendfsync always, maxmemory-policy noeviction` is missing, per node.
+
+    Where replicas must confirm, a primary must also refuse writes that no replica could see.
 
     Empty when all is well. A server that refuses CONFIG (managed Redis) answers one gap that says so.
     Source: architecture 3.2; a process is not ready while there is a gap.
     """
     if isinstance(redis, RedisCluster):
         nodes = redis.get_primaries()
-        found = [await redis.config_get(*_REQUIRED, target_nodes=node) for node in nodes]
-        gaps = [_gaps(given, f"{node.name}: ") for node, given in zip(nodes, found, strict=True)]
+        found = [await redis.config_get(*_REQUIRED, _LEAST, target_nodes=node) for node in nodes]
+        gaps = [_gaps(given, f"{node.name}: ", replicas) for node, given in zip(nodes, found, strict=True)]
         return [gap for node_gaps in gaps for gap in node_gaps]
     try:
-        return _gaps(await redis.config_get(*_REQUIRED), "")
+        return _gaps(await redis.config_get(*_REQUIRED, _LEAST), "", replicas)
     except RedisError as error:
         return [f"CONFIG GET: {error}"]
 
 
-def _gaps(given: dict[Any, Any], prefix: str) -> list[str]:
+def _gaps(given: dict[Any, Any], prefix: str, replicas: int) -> list[str]:
     have = {_text(name): _text(value) for name, value in given.items()}
-    return [
+    lonely = bool(replicas) and have.get(_LEAST, "0") == "0"
+    return ([f"{prefix}{_LEAST} is 0, must be at least 1"] if lonely else []) + [
         f"{prefix}{name} is {have.get(name, 'unknown')}, must be {wanted}"
         for name, wanted in _REQUIRED.items()
         if have.get(name) != wanted

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     redis_mode: Literal["single", "sentinel", "cluster"] = "single"
     redis_sentinels: str = Field("", description="host:port,host:port; with redis_mode=sentinel")
     redis_sentinel_name: str = "landline"
+    redis_replicas: int = Field(0, ge=0, le=5, description="that must confirm each change of calls or money")
     public_url: str = Field("http://127.0.0.1:8080", description="the one origin people and edges use")
     internal_url: str = Field("", description="where services find each other; empty: public_url")
     data: Path = Field(Path("data"), description="folder for rate files, media, spools")

@@ -18,9 +18,13 @@ Every method goes through the batch: one round trip, shared with whatever else t
 
 from __future__ import annotations
 
+import contextlib
+
+from landline.chassis.replication import NotReplicated
 from landline.contracts.call_control.events import CallEnded, CallRinging
 from landline.kernel.clock import utc
 from landline.kernel.ids import CallId
+from redis.exceptions import RedisError
 
 from call_control.adapters import scripts
 from call_control.adapters.call_arguments import admission_arguments, answer_arguments, extend_arguments
@@ -36,6 +40,8 @@ from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Reply,
 DENIAL_KEPT_MS = 30_000
 REJECTIONS_TOLD_PER_DAY = 1_000
 _TWO_DAYS_MS = 172_800_000
+CONFIRM_KEPT_MS = 1_000
+NOT_REPLICATED = "not_replicated"
 
 
 class CallStore(CallReads):
@@ -46,10 +52,28 @@ class CallStore(CallReads):
         call or denial, CALL_OVER when that call has ended; our own script repeated after a lost reply:
         ADMITTED."""
         names, values = admission_arguments(new, now_ms)
-        raw = await scripts.ADMIT.run(self.batch, names, values)
+        try:
+            raw = await scripts.ADMIT.run(self.batch, names, values)
+        except NotReplicated:
+            await self._undo(new, now_ms)
+            raise
         if raw[0] != b"DUPLICATE":
             return admit_reply(raw)
         return await self._duplicate(raw[1], new.facts.call_id)
+
+    async def _undo(self, new: NewCall, now_ms: int) -> None:
+        """An admission that no replica has must not be: a fail-over would forget it, without its ticket."""
+        call = await self.read_call(new.facts.call_id)
+        if call is not None:
+            over = CallEnded(call=call.facts, ended_at_ms=now_ms, cause=NOT_REPLICATED, ended_by="system")
+            with contextlib.suppress(RedisError):
+                await self.end(call, over, now_ms)
+
+    async def confirm(self, call_id: str) -> None:
+        """What was written about this call before has reached the replicas, or NotReplicated."""
+        if self.batch.replicas:
+            key = keys_of(CallId.parse(call_id).partition).confirm
+            await self.batch.execute("SET", key, "1", "PX", CONFIRM_KEPT_MS)
 
     async def _duplicate(self, known: bytes, mine: str) -> AdmitReply:
         kind, _, rest = known.partition(b":")
@@ -58,6 +82,7 @@ class CallStore(CallReads):
         call = await self.read_call(rest.decode())
         if call is None or call.state is State.ENDED:
             return AdmitReply(Status.CALL_OVER, call=call)
+        await self.confirm(call.call_id)
         status = Status.ADMITTED if call.call_id == mine else Status.DUPLICATE
         return AdmitReply(status, payable_micros=call.payable_micros, call=call)
 

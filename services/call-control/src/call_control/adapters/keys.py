@@ -14,7 +14,7 @@ from functools import lru_cache
 class Keys:
     """Key names of one partition. Immutable; `keys_of` hands out one per partition."""
 
-    __slots__ = ("_tag", "calls", "due", "live", "partition")
+    __slots__ = ("_tag", "calls", "confirm", "due", "live", "partition")
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -22,6 +22,7 @@ class Keys:
         self.live = f"{self._tag}live"
         self.due = f"{self._tag}due"
         self.calls = f"{self._tag}calls"
+        self.confirm = f"{self._tag}confirm"
 
     def call(self, call_id: str) -> str:
         return f"{self._tag}call:{call_id}"

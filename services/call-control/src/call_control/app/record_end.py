@@ -48,6 +48,7 @@ async def record_end(
         if call is None:
             return Recorded.UNKNOWN
         if call.state is State.ENDED and not call.lost:
+            await calls.confirm(call_id)  # the first report may have been answered 503 for want of a replica
             return Recorded.DONE
         if call.state is State.ENDED:
             reply = await _correct(calls, call, report, now_ms)
