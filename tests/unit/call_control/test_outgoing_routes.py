@@ -160,3 +160,19 @@ async def test_least_cost_tries_the_cheapest_carrier_for_this_call() -> None:
     to_landline = await decided({"request_user": "944000001"}, *rows, lcr, decks=decks)
     assert [leg.carrier_id for leg in to_mobile.case.legs] == [ids(1001), ids(1002)]
     assert [leg.carrier_id for leg in to_landline.case.legs] == [ids(1002), ids(1001)]
+
+
+async def test_a_route_by_group_takes_the_numbers_of_all_its_patterns() -> None:
+    """One route for a continent; a pattern that is not in the group is not taken."""
+    group = c.row(
+        "destination_pattern_group",
+        ids(50),
+        {"name": "Iberia", "destination_pattern_ids": [ids(11), ids(12), ids(99)]},
+    )
+    by_group = {"kind": "group", "destination_pattern_id": None, "destination_pattern_group_id": ids(50)}
+    rows = [c.pattern("+351", ids(11)), c.pattern("+346", ids(12)), c.pattern("+34", ids(13)), group]
+    rows.append(c.route(c.ROUTE, version=2, **by_group))
+    prices = {c.DECK: [("+34", "0.60"), ("+351", "0.60")]}
+    for dialled, code in (("600123123", "allow"), ("00351911222333", "allow"), ("944111222", "no_route")):
+        decision = await decided({"request_user": dialled}, *rows, decks=prices)
+        assert decision.code == code, dialled

@@ -15,6 +15,7 @@ import structlog
 from landline.kernel.money import to_micros
 from landline.kernel.numbers import E164
 from landline.numbering.countries import calling_code
+from landline.numbering.service_codes import DEFAULTS
 from landline.rating.lookup import Profile
 
 from call_control.adapters.inbound_parsing import call_filters, call_forwards, match_lists
@@ -279,6 +280,7 @@ def brand_facts(
         special_numbers=platform.special_numbers.with_own(_numbers(rows, "special")),
         risks=platform.risks.with_own(_risks(rows)),
         limits=risk_limits(row).over(SAFE),
+        service_codes=_service_codes(rows),
         direct_devices=_direct_devices(rows),
         carrier_of_server={server_id: each["carrier_id"] for server_id, each in of_kind(rows, "server")},
         media_relay_sets=platform.media_relay_sets,
@@ -338,20 +340,24 @@ def _opened(server_id: str, sealed: str | None, unseal: Unseal) -> str | None:
 
 
 def _routes(rows: Rows) -> tuple[Route, ...]:
-    patterns = dict(of_kind(rows, "pattern"))
+    patterns = {pattern_id: row["prefix"] for pattern_id, row in of_kind(rows, "pattern")}
+    groups = {group_id: row["destination_pattern_ids"] for group_id, row in of_kind(rows, "group")}
     routes = []
     for route_id, row in of_kind(rows, "route"):
         if row.get("enabled", True):
-            routes.append(_route(route_id, row, patterns))
+            ids = groups.get(
+                row.get("destination_pattern_group_id") or "", [row.get("destination_pattern_id")]
+            )
+            prefixes = tuple(patterns[each] for each in ids if each in patterns)
+            routes.append(_route(route_id, row, prefixes))
     return tuple(routes)
 
 
-def _route(route_id: str, row: Row, patterns: Mapping[str, Row]) -> Route:
-    pattern = patterns.get(row.get("destination_pattern_id") or "")
+def _route(route_id: str, row: Row, prefixes: tuple[str, ...]) -> Route:
     carriers = row.get("carrier_ids") or ([row["carrier_id"]] if row.get("carrier_id") else [])
     return Route(
         id=route_id,
-        prefixes=() if pattern is None else (pattern["prefix"],),
+        prefixes=prefixes,
         mode=row.get("mode", "static"),
         kind=_route_kind(row.get("kind", "pattern")),
         client_id=row.get("client_id"),
@@ -371,6 +377,14 @@ def _route_kind(kind: str) -> str:
 
 def _numbers(rows: Rows, kind: str) -> list[tuple[str, str | None]]:
     return [(row["number"], row.get("country")) for _, row in of_kind(rows, kind)]
+
+
+def _service_codes(rows: Rows) -> dict[str, str]:
+    """The default codes, but where the brand has set another one, or none."""
+    codes: dict[str, str | None] = dict(DEFAULTS)
+    for _, row in of_kind(rows, "code"):
+        codes[row["service"]] = row["code"] if row.get("enabled", True) else None
+    return {code: service for service, code in codes.items() if code is not None}
 
 
 def _risks(rows: Rows) -> list[RiskRange]:

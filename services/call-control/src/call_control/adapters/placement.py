@@ -71,6 +71,8 @@ _OF_BRAND = {
     "special_number": "special",
     "emergency_number": "emergency",
     "risk_class": "risk",
+    "service_code": "code",
+    "destination_pattern_group": "group",
     "media_relay_set": "relays",
     "application_server_set": "servers",
 }

@@ -38,6 +38,8 @@ _TABLE = (
     Reason("source_not_allowed", 403, "Source not allowed",
            "The address is neither an authorized source nor in an allowed country. "
            "Add one of them, or switch the client's IP filter off."),
+    Reason("service_unavailable", 480, "Service unavailable",
+           "The service of this code can't be used now. Set it in the portal, or try again later."),
     Reason("invalid_number", 484, "Address Incomplete",
            "What was dialled is no telephone number. Check it, and the transformation set of the client."),
     Reason("no_presentation_number", 403, "No presentation number",

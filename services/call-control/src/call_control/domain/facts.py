@@ -270,6 +270,8 @@ class BrandFacts:
     special_numbers: NumberList = field(default_factory=NumberList)
     risks: RiskMap = field(default_factory=RiskMap)
     limits: RiskLimits = SAFE
+    service_codes: Mapping[str, str] = field(default_factory=dict)
+    """Code as dialled (`*80`) -> service."""
     direct_devices: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Source address -> (client id, device name) of the devices with direct connectivity."""
     carrier_of_server: Mapping[str, str] = field(default_factory=dict)

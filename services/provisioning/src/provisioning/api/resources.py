@@ -14,6 +14,7 @@ from provisioning.api.carriers import CARRIER_SERVERS, CARRIERS
 from provisioning.api.clients import CLIENTS
 from provisioning.api.ddi_providers import DDI_PROVIDER_ADDRESSES, DDI_PROVIDERS
 from provisioning.api.ddis import DDIS
+from provisioning.api.destination_pattern_groups import DESTINATION_PATTERN_GROUPS
 from provisioning.api.destination_patterns import DESTINATION_PATTERNS
 from provisioning.api.devices import DEVICES
 from provisioning.api.edges import EDGES
@@ -23,6 +24,7 @@ from provisioning.api.numbers import EMERGENCY_NUMBERS, SPECIAL_NUMBERS
 from provisioning.api.platform_sets import APPLICATION_SERVER_SETS, MEDIA_RELAY_SETS
 from provisioning.api.risk_classes import RISK_CLASSES
 from provisioning.api.routes import ROUTES
+from provisioning.api.service_codes import SERVICE_CODES
 from provisioning.api.transformations import TRANSFORMATION_RULES, TRANSFORMATION_SETS
 
 REGISTRY = Registry(
@@ -36,6 +38,7 @@ REGISTRY = Registry(
         SPECIAL_NUMBERS,
         EMERGENCY_NUMBERS,
         RISK_CLASSES,
+        SERVICE_CODES,
         DDI_PROVIDERS,
         DDI_PROVIDER_ADDRESSES,
         CLIENTS,
@@ -51,6 +54,7 @@ REGISTRY = Registry(
         CARRIERS,
         CARRIER_SERVERS,
         DESTINATION_PATTERNS,
+        DESTINATION_PATTERN_GROUPS,
         ROUTES,
         EDGES,
         JOBS,

@@ -23,6 +23,7 @@ TABLE = Table(
     Column("kind", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("destination_pattern_id", Uuid),
+    Column("destination_pattern_group_id", Uuid),
     Column("carrier_id", Uuid),
     Column("carrier_ids", ARRAY(Uuid), nullable=False),
     Column("priority", SmallInteger, nullable=False),
@@ -39,9 +40,10 @@ class RouteFields(ApiModel):
 
     client_id: UUID | None = Field(None, description="null: for all clients of the brand")
     enabled: bool = True
-    kind: Literal["pattern", "fax", "emergency"] = "pattern"
+    kind: Literal["pattern", "group", "fax", "emergency"] = "pattern"
     mode: Literal["static", "lcr", "block"] = "static"
     destination_pattern_id: UUID | None = Field(None, description="needed by kind pattern")
+    destination_pattern_group_id: UUID | None = Field(None, description="needed by kind group")
     carrier_id: UUID | None = None
     carrier_ids: Annotated[list[UUID], Field(max_length=20), AfterValidator(unique_items)] = []
     priority: Annotated[int, Field(ge=0, le=254, description="lower first")] = 1
@@ -84,11 +86,21 @@ ROUTES = Resource(
     fields=RouteFields,
     tenancy="brand",
     rights=Rights(client=""),
-    filters=("client_id", "enabled", "kind", "mode", "destination_pattern_id", "carrier_id", "priority"),
+    filters=(
+        "client_id",
+        "enabled",
+        "kind",
+        "mode",
+        "destination_pattern_id",
+        "destination_pattern_group_id",
+        "carrier_id",
+        "priority",
+    ),
     sorts=("priority", "weight"),
     references={
         "client_id": Reference("clients", "client"),
         "destination_pattern_id": Reference("destination_patterns", "destination pattern"),
+        "destination_pattern_group_id": Reference("destination_pattern_groups", "destination pattern group"),
         "carrier_id": Reference("carriers", "carrier"),
         "carrier_ids": Reference("carriers", "carrier"),
     },

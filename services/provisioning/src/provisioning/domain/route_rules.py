@@ -11,10 +11,12 @@ from provisioning.domain.client_rules import Refusal
 def route_refusals(route: Mapping[str, Any]) -> Iterator[Refusal]:
     """Every rule between the fields of a route's row that it breaks."""
     mode = route["mode"]
-    if route["kind"] == "pattern" and route["destination_pattern_id"] is None:
-        yield Refusal("destination_pattern_id", "required", "a route by pattern needs one")
-    if route["kind"] != "pattern" and route["destination_pattern_id"] is not None:
-        yield Refusal("destination_pattern_id", "not_for_kind", f"a {route['kind']} route has no pattern")
+    kind = route["kind"]
+    for of_kind, field in (("pattern", "destination_pattern_id"), ("group", "destination_pattern_group_id")):
+        if kind == of_kind and route[field] is None:
+            yield Refusal(field, "required", f"a route by {kind} needs one")
+        if kind != of_kind and route[field] is not None:
+            yield Refusal(field, "not_for_kind", f"a {kind} route has none")
     if mode == "static" and route["carrier_id"] is None:
         yield Refusal("carrier_id", "required", "a static route needs one carrier")
     if mode != "static":

@@ -7,7 +7,7 @@ on. On the hot path nothing else is built, and the trace is read off it afterwar
 from __future__ import annotations
 
 from random import Random
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 from landline.numbering.transformations import TransformationSet
@@ -21,6 +21,13 @@ from call_control.domain.media_place import application_server
 from call_control.domain.rates import Priced
 
 CallClass = Literal["normal", "emergency", "special"]
+
+
+class Asked(NamedTuple):
+    """A service that a code asks for, and what was dialled after the code."""
+
+    service: str
+    argument: str
 
 
 class Challenge:
@@ -98,10 +105,11 @@ class Case:
     """One call being decided. Attributes by the step that sets them; see `pipeline.STEPS`."""
 
     __slots__ = (
-        "arrival", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
+        "arrival", "asked", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
         "client_max_calls", "client_per_minute", "ddi", "device", "device_per_minute", "dialled", "diverted",
-        "facts", "filtered_by", "hold", "hour_limit_micros", "legs", "now_ms", "pinned", "priced", "random",
-        "request", "risk", "shown", "shown_by", "source_by", "targets", "terms", "withhold",
+        "facts", "filtered_by", "hide_once", "hold", "hour_limit_micros", "legs", "now_ms", "pinned",
+        "priced", "random", "request", "risk", "shown", "shown_by", "source_by", "targets", "terms",
+        "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -117,6 +125,8 @@ class Case:
     # dialled string
     dialled: str
     call_class: CallClass
+    asked: Asked | None
+    hide_once: bool | None
     # source filter
     source_by: str
     # numbers

@@ -20,6 +20,9 @@ def judge(case: Case) -> Denial | None:
     callee = rewritten(case.brand, rules, "callee_in", case.dialled)
     if case.call_class == "normal":
         case.call_class = class_of(case, callee)
+    code = case.client.calling_code
+    if case.call_class == "normal" and code and callee.startswith(code):
+        case.call_class = class_of(case, callee[len(code) :])  # +34112 and 0034112 are 112 all the same
     if case.call_class == "normal" and not is_e164(callee):
         return deny("invalid_number", f"dialled {case.dialled[:40]}, read as {callee[:40]}")
     case.callee = callee

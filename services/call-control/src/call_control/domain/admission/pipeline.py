@@ -22,6 +22,7 @@ from call_control.domain.admission import (
     presentation,
     rate,
     routing,
+    service_codes,
     source_filter,
     targets,
 )
@@ -47,6 +48,7 @@ STEPS: tuple[Step, ...] = (
     Step("dialled", dialled.judge, dialled.explain),  # 4.3: emergency and special numbers
     Step("enabled", identity.judge_enabled, identity.explain_enabled),  # 4.2, after 4.3: 4.12 skips it
     Step("source_filter", source_filter.judge, source_filter.explain),  # 4.4
+    Step("service", service_codes.judge, service_codes.explain),  # 5: star codes, once the caller is let in
     Step("numbers", numbers.judge, numbers.explain),  # 4.5, and 4.3 again on the E.164 number
     Step("presentation", presentation.judge, presentation.explain),  # 4.6
     Step("barring", barring.judge, barring.explain),  # 4.7: what is barred, too risky or too dear

@@ -22,8 +22,15 @@ def judge(case: Case) -> Denial | None:
         )
     case.ddi, case.shown_by = ddi, by
     case.shown = ddi.number if ddi is not None else case.caller or case.device.name
-    case.withhold = not case.emergency and (case.client.withhold_number or asks_privacy(case))
+    case.withhold = not case.emergency and _hidden(case)
     return None
+
+
+def _hidden(case: Case) -> bool:
+    """A code dialled for this call beats what client and device want in general."""
+    if case.hide_once is not None:
+        return case.hide_once
+    return case.client.withhold_number or asks_privacy(case)
 
 
 def _chosen(case: Case) -> tuple[Ddi | None, str]:
