@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from ipaddress import ip_network
 
 import structlog
-from landline.kernel.money import to_micros
 from landline.kernel.numbers import E164
 from landline.numbering.countries import calling_code
-from landline.numbering.service_codes import DEFAULTS
 from landline.rating.lookup import Profile
 
 from call_control.adapters.inbound_parsing import call_filters, call_forwards, match_lists
+from call_control.adapters.outbound_parsing import (
+    barrings,
+    moment_ms,
+    money,
+    numbers,
+    risk_limits,
+    risks,
+    routes_of,
+    service_codes,
+)
 from call_control.adapters.row_kinds import Row, Rows, of_kind
 from call_control.adapters.transformation_facts import LazySets
 from call_control.domain.admission.money import terms_of
@@ -35,18 +42,12 @@ from call_control.domain.facts import (
     NumberList,
     PlatformFacts,
     ProviderAddress,
-    Route,
 )
 from call_control.domain.forwarding import CallForward
-from call_control.domain.risk import SAFE, Barring, RiskLimits, RiskMap, RiskRange
+from call_control.domain.risk import SAFE, RiskMap
 
 Unseal = Callable[[str, str], str]
 log = structlog.get_logger(__name__)
-
-
-def money(value: str | None) -> int | None:
-    """A decimal string as micros; None stays None."""
-    return None if value is None else to_micros(value)
 
 
 def edge_facts(edge_id: str, row: Row) -> EdgeFacts:
@@ -100,11 +101,11 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         filters=call_filters(of_kind(rows, "filter"), row.get("timezone") or "UTC"),
         match_lists=match_lists(of_kind(rows, "listed")),
         profiles=tuple(profile_facts(profile_id, each) for profile_id, each in of_kind(rows, "profile")),
-        barrings=tuple(_barrings(rows)),
+        barrings=tuple(barrings(rows)),
         operator_limits=risk_limits(row.get("operator_limits") or {}),
         limits=risk_limits(row),
         calling_code=calling_code(row.get("country") or ""),
-        created_at_ms=_moment_ms(row.get("created_at")),
+        created_at_ms=moment_ms(row.get("created_at")),
         terms=terms_of(
             row.get("billing_method", "postpaid"),
             money(row.get("credit_limit")),
@@ -117,41 +118,6 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
 
 def _alerts(percents: list[int] | None) -> tuple[int, ...]:
     return (80, 100) if percents is None else tuple(sorted(set(percents)))
-
-
-def risk_limits(row: Row) -> RiskLimits:
-    """The limits that a brand's or client's row, or its operator's part, names."""
-    classes = row.get("allowed_risk_classes")
-    return RiskLimits(
-        classes=None if classes is None else frozenset(classes),
-        price_cap=money(row.get("price_cap_per_minute")),
-        per_minute=row.get("max_calls_per_minute"),
-        per_hour=money(row.get("spend_per_hour")),
-        probation_days=row.get("probation_days"),
-    )
-
-
-def _barrings(rows: Rows) -> Iterable[Barring]:
-    return (barring_facts(row) for _, row in of_kind(rows, "barring") if row.get("enabled", True))
-
-
-def barring_facts(row: Row) -> Barring:
-    """Numbers a client does not want called."""
-    return Barring(
-        name=row["name"],
-        prefixes=tuple(row["prefixes"]),
-        weekdays=frozenset(row.get("weekdays") or ()),
-        from_minute=_minute(row.get("from_time")),
-        to_minute=_minute(row.get("to_time")),
-    )
-
-
-def _minute(clock: str | None) -> int | None:
-    return None if clock is None else int(clock[:2]) * 60 + int(clock[3:5])
-
-
-def _moment_ms(text: str | None) -> int | None:
-    return None if text is None else int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _networks(rows: Iterable[Row]) -> Iterable[Network]:
@@ -235,9 +201,9 @@ def platform_facts(rows: Rows) -> PlatformFacts:
     """What all brands share."""
     return PlatformFacts(
         sets=LazySets(rows),
-        emergency_numbers=NumberList(_numbers(rows, "emergency")),
-        special_numbers=NumberList(_numbers(rows, "special")),
-        risks=RiskMap(_risks(rows)),
+        emergency_numbers=NumberList(numbers(rows, "emergency")),
+        special_numbers=NumberList(numbers(rows, "special")),
+        risks=RiskMap(risks(rows)),
         media_relay_sets={set_id: each["name"] for set_id, each in of_kind(rows, "relays")},
         application_servers={
             set_id: tuple(each.get("servers") or ()) for set_id, each in of_kind(rows, "servers")
@@ -252,7 +218,7 @@ def brand_facts(
 
     `unseal(sealed, place)` opens what servers authenticate with; it may raise ValueError.
     """
-    routes = _routes(rows)
+    routes = routes_of(rows)
     prefixes = frozenset(prefix for route in routes for prefix in route.prefixes)
     return BrandFacts(
         id=brand_id,
@@ -276,11 +242,11 @@ def brand_facts(
         carriers=_carriers(rows, carrier_profiles, unseal),
         routes=routes,
         sets=LazySets(rows, platform.sets),
-        emergency_numbers=platform.emergency_numbers.with_own(_numbers(rows, "emergency")),
-        special_numbers=platform.special_numbers.with_own(_numbers(rows, "special")),
-        risks=platform.risks.with_own(_risks(rows)),
+        emergency_numbers=platform.emergency_numbers.with_own(numbers(rows, "emergency")),
+        special_numbers=platform.special_numbers.with_own(numbers(rows, "special")),
+        risks=platform.risks.with_own(risks(rows)),
         limits=risk_limits(row).over(SAFE),
-        service_codes=_service_codes(rows),
+        service_codes=service_codes(rows),
         direct_devices=_direct_devices(rows),
         carrier_of_server={server_id: each["carrier_id"] for server_id, each in of_kind(rows, "server")},
         media_relay_sets=platform.media_relay_sets,
@@ -337,61 +303,6 @@ def _opened(server_id: str, sealed: str | None, unseal: Unseal) -> str | None:
     except ValueError as error:
         log.error("credentials of a carrier server can't be opened", server_id=server_id, error=str(error))
         return None
-
-
-def _routes(rows: Rows) -> tuple[Route, ...]:
-    patterns = {pattern_id: row["prefix"] for pattern_id, row in of_kind(rows, "pattern")}
-    groups = {group_id: row["destination_pattern_ids"] for group_id, row in of_kind(rows, "group")}
-    routes = []
-    for route_id, row in of_kind(rows, "route"):
-        if row.get("enabled", True):
-            ids = groups.get(
-                row.get("destination_pattern_group_id") or "", [row.get("destination_pattern_id")]
-            )
-            prefixes = tuple(patterns[each] for each in ids if each in patterns)
-            routes.append(_route(route_id, row, prefixes))
-    return tuple(routes)
-
-
-def _route(route_id: str, row: Row, prefixes: tuple[str, ...]) -> Route:
-    carriers = row.get("carrier_ids") or ([row["carrier_id"]] if row.get("carrier_id") else [])
-    return Route(
-        id=route_id,
-        prefixes=prefixes,
-        mode=row.get("mode", "static"),
-        kind=_route_kind(row.get("kind", "pattern")),
-        client_id=row.get("client_id"),
-        carrier_ids=tuple(carriers),
-        priority=row.get("priority", 1),
-        weight=row.get("weight") or 1,
-        stopper=row.get("stopper", False) or row.get("mode") == "block",
-        prefix=row.get("prefix") or "",
-        force_clid=row.get("force_clid") or None,
-        disable_diversion=row.get("disable_diversion", False),
-    )
-
-
-def _route_kind(kind: str) -> str:
-    return kind if kind in ("fax", "emergency") else "call"
-
-
-def _numbers(rows: Rows, kind: str) -> list[tuple[str, str | None]]:
-    return [(row["number"], row.get("country")) for _, row in of_kind(rows, kind)]
-
-
-def _service_codes(rows: Rows) -> dict[str, str]:
-    """The default codes, but where the brand has set another one, or none."""
-    codes: dict[str, str | None] = dict(DEFAULTS)
-    for _, row in of_kind(rows, "code"):
-        codes[row["service"]] = row["code"] if row.get("enabled", True) else None
-    return {code: service for service, code in codes.items() if code is not None}
-
-
-def _risks(rows: Rows) -> list[RiskRange]:
-    return [
-        RiskRange(row["prefix"], row["risk"], calling_code(row.get("country") or ""))
-        for _, row in of_kind(rows, "risk")
-    ]
 
 
 def _direct_devices(rows: Rows) -> dict[str, tuple[tuple[str, str], ...]]:
