@@ -5,8 +5,8 @@ from __future__ import annotations
 from landline.chassis.migrations import run_sql
 from landline.chassis.postgres import tenant_policy
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 _ROW = (
     "id uuid primary key, version integer not null, created_at timestamptz not null,"
