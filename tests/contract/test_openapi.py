@@ -34,7 +34,7 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
     },
     "call-control": {
         "calls": "get post",
-        "calls/{}/ringing calls/{}/answered calls/{}/ended calls/{}/hangup": "post",
+        "calls/{}/ringing calls/{}/answered calls/{}/ended calls/{}/failed calls/{}/hangup": "post",
         "edges/heartbeat edges/resync registrations auth-failures": "post",
         "credentials edges/peers edges/fallback": "get",
         "clients/{}/usage calls/events rejections rejections/{}": "get",

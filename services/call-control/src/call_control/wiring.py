@@ -27,13 +27,24 @@ from call_control.adapters.read_model import ReadModel
 from call_control.adapters.registrations import Registrations
 from call_control.adapters.snapshots import Peers
 from call_control.app.admit_call import AdmitCall
+from call_control.app.admit_legs import AdmitLegs
 from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
+from call_control.app.move_on import MoveOn
+from call_control.app.plan_legs import PlanLegs
 from call_control.consumers.rebuild import Rebuild
 from call_control.domain.live_call import Terms
 from call_control.domain.ticket import sign_ticket
 from call_control.edge.auth import EdgeAuth
-from call_control.edge.calls import Admission, AnsweredReport, EndedReport, Noop, Reports, RingingReport
+from call_control.edge.calls import (
+    Admission,
+    AnsweredReport,
+    EndedReport,
+    FailedEndpoint,
+    Noop,
+    Reports,
+    RingingReport,
+)
 from call_control.edge.endpoint import OUTAGE
 from call_control.edge.files import EdgeFiles, FileEndpoint
 from call_control.edge.lists import HeartbeatEndpoint, Lists, ResyncEndpoint
@@ -60,6 +71,7 @@ class Parts:
     store: CallStore
     facts: FactsCache
     gather: GatherFacts
+    arrivals: GatherArrival
     registrations: Registrations
     unseal: Unseal
     geoip: GeoIp
@@ -105,6 +117,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             store=CallStore(batch),
             facts=facts,
             gather=GatherFacts(facts, arrivals, geoip.country_of, settings.lease_s),
+            arrivals=arrivals,
             registrations=registrations,
             unseal=unseal,
             geoip=geoip,
@@ -139,7 +152,9 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
         return sign_ticket(facts, terms, key)
 
     auth = EdgeAuth(parts.facts.directory)
-    admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE)
+    legs = AdmitLegs(PlanLegs(parts.arrivals), parts.store, issue)
+    admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs)
+    move_on = MoveOn(parts.facts, parts.store, legs, parts.geoip.country_of, settings.lease_s, settings.clock)
     reports = Reports(auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key)
     lists = Lists(auth, parts.store, EdgeStates(parts.batch), settings.clock, parts.silent_ms, key)
     secrets, failures = DeviceSecrets(parts.batch, parts.unseal), AuthFailures(parts.batch)
@@ -151,6 +166,7 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
         ringing=RingingReport(reports),
         answered=AnsweredReport(reports),
         ended=EndedReport(reports),
+        failed=FailedEndpoint(auth, move_on),
         heartbeat=HeartbeatEndpoint(lists),
         resync=ResyncEndpoint(lists),
         credentials=CredentialsEndpoint(devices),

@@ -86,6 +86,40 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
     return names, values
 
 
+def reception_arguments(new: NewCall, now_ms: int) -> Arguments:
+    """Of receive_call.lua."""
+    facts = new.facts
+    keys = keys_of(CallId.parse(facts.call_id).partition)
+    encoded = _encode(facts)
+    device_max = new.device_max_calls
+    names = [
+        keys.call(facts.call_id),
+        keys.client(facts.client_id),
+        keys.brand(facts.brand_id),
+        keys.attempt(facts.edge_id, new.attempt_id),
+        keys.live,
+        keys.due,
+        keys.edge(facts.edge_id),
+        keys.calls,
+    ]
+    values = [
+        now_ms,
+        facts.call_id,
+        new.attempt_id,
+        new.brand_max_calls,
+        new.client_max_calls,
+        "" if device_max is None else facts.device_id or "",
+        device_max or 0,
+        facts.cap_s * 1000 + UNSEEN_MS + 2 * KEPT_MS,
+        now_ms + UNSEEN_MS,
+        encoded,
+        _encode(new.terms),
+        new.answer,
+        sealed_admission(facts, encoded, 0, now_ms),
+    ]
+    return names, values
+
+
 def answer_arguments(
     call: LiveCall, answered_ms: int, begun: Begun, server_id: str | None, now_ms: int
 ) -> Arguments:

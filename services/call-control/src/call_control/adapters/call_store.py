@@ -19,6 +19,7 @@ Every method goes through the batch: one round trip, shared with whatever else t
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 from landline.chassis.replication import NotReplicated
 from landline.contracts.call_control.events import CallEnded, CallRinging
@@ -27,7 +28,12 @@ from landline.kernel.ids import CallId
 from redis.exceptions import RedisError
 
 from call_control.adapters import scripts
-from call_control.adapters.call_arguments import admission_arguments, answer_arguments, extend_arguments
+from call_control.adapters.call_arguments import (
+    admission_arguments,
+    answer_arguments,
+    extend_arguments,
+    reception_arguments,
+)
 from call_control.adapters.call_events import sealed
 from call_control.adapters.call_reads import CallReads
 from call_control.adapters.call_replies import admit_reply, reject_reply, reply, touch_reply
@@ -48,12 +54,17 @@ class CallStore(CallReads):
     """All changes of calls. Holds nothing but the batch; safe to share by all tasks of a process."""
 
     async def admit(self, new: NewCall, now_ms: int) -> AdmitReply:
-        """Create the call if every limit has room (admit_call.lua). A repeated attempt: DUPLICATE with its
-        call or denial, CALL_OVER when that call has ended; our own script repeated after a lost reply:
-        ADMITTED."""
-        names, values = admission_arguments(new, now_ms)
+        """Create the call if every limit has room (admit_call.lua; receive_call.lua for one from outside).
+
+        A repeated attempt: DUPLICATE with its call or denial, CALL_OVER when that call has ended; our own
+        script repeated after a lost reply: ADMITTED.
+        """
+        if new.facts.direction == "inbound":
+            script, (names, values) = scripts.RECEIVE, reception_arguments(new, now_ms)
+        else:
+            script, (names, values) = scripts.ADMIT, admission_arguments(new, now_ms)
         try:
-            raw = await scripts.ADMIT.run(self.batch, names, values)
+            raw = await script.run(self.batch, names, values)
         except NotReplicated:
             await self._undo(new, now_ms)
             raise
@@ -85,6 +96,17 @@ class CallStore(CallReads):
         await self.confirm(call.call_id)
         status = Status.ADMITTED if call.call_id == mine else Status.DUPLICATE
         return AdmitReply(status, payable_micros=call.payable_micros, call=call)
+
+    async def link_legs(self, call_id: str, legs: Sequence[str], answer: bytes = b"") -> None:
+        """Calls that share the SIP dialog of this one; `answer`: what its edge was told, once it is whole."""
+        key = keys_of(CallId.parse(call_id).partition).call(call_id)
+        await scripts.LINK_LEGS.run(self.batch, [key], [" ".join(legs), answer])
+
+    async def leave_device(self, call: LiveCall) -> None:
+        """It no longer rings there: the device has its line again."""
+        keys = keys_of(call.partition)
+        names = [keys.call(call.call_id), keys.client(call.facts.client_id)]
+        await scripts.LEAVE_DEVICE.run(self.batch, names, [call.state.value])
 
     async def reject(
         self,

@@ -10,6 +10,7 @@ from typing import Final
 from landline.chassis.redis import AutoBatch
 
 from call_control.adapters import scripts
+from call_control.adapters.call_reads import as_map
 from call_control.adapters.keys import keys_of
 from call_control.domain.drift import Counter, Drift
 from call_control.domain.replies import Status
@@ -53,7 +54,17 @@ class Counters:
                 owner_id, _, day = name.partition(f":{kind}:")[2].partition(":")
                 for field, value in zip(fields, row, strict=True):
                     found[Counter(kind, owner_id, field, day)] = int(value or 0)
-        return found
+        return {**found, **await self._of_devices(await self._keys(partition, "client", names))}
+
+    async def _of_devices(self, keys: Sequence[str]) -> dict[Counter, int]:
+        """The lines that received calls take of their devices."""
+        rows = await asyncio.gather(*(self._batch.execute("HGETALL", name) for name in keys))
+        return {
+            Counter("client", name.partition(":client:")[2], field.decode()): int(value)
+            for name, row in zip(keys, rows, strict=True)
+            for field, value in as_map(row).items()
+            if field.startswith(b"device:")
+        }
 
     async def unposted(self, partition: int, names: Names | None = None) -> dict[str, list[int]]:
         """Client id -> its waiting charges."""

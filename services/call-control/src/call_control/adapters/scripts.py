@@ -13,6 +13,9 @@ def _script(name: str) -> Script:
 
 
 ADMIT: Final = _script("admit_call")
+RECEIVE: Final = _script("receive_call")
+LINK_LEGS: Final = _script("link_legs")
+LEAVE_DEVICE: Final = _script("leave_device")
 REJECT: Final = _script("reject_call")
 RING: Final = _script("ring_call")
 ANSWER: Final = _script("answer_call")
@@ -27,6 +30,9 @@ REPAIR_COUNTER: Final = _script("repair_counter")
 
 ALL: Final = (
     ADMIT,
+    RECEIVE,
+    LINK_LEGS,
+    LEAVE_DEVICE,
     REJECT,
     RING,
     ANSWER,

@@ -23,9 +23,10 @@ from call_control.app.answers import (
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
+from call_control.domain.admission.case import FaxTarget, Target, VoicemailTarget
 from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
-from call_control.domain.denials import BUSY, REASONS, Denial, Reason, deny
+from call_control.domain.denials import BUSY, DEVICE_BUSY, REASONS, Denial, Reason, deny
 from call_control.domain.facts import Facts
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
@@ -68,6 +69,12 @@ class Answer(NamedTuple):
     reason: str = ""
 
 
+class Connects(Protocol):
+    """`app.admit_legs.AdmitLegs`: calls that come in, and those that may lead to further ones."""
+
+    async def __call__(self, first: Case, edge_id: str) -> Answer: ...
+
+
 class AdmitCall:
     """One use case of an edge's `POST /calls`. Share one per process."""
 
@@ -78,14 +85,16 @@ class AdmitCall:
         clock: Clock,
         issue_ticket: IssueTicket,
         outage: type[Exception] | tuple[type[Exception], ...],
+        legs: Connects,
     ) -> None:
-        """`outage`: the errors that mean counters can't be reached."""
+        """`outage`: the errors that mean counters can't be reached. `legs`: takes over what is not alone."""
         self._gather = gather
         self._store = store
         self._clock = clock
         self._issue_ticket = issue_ticket
         self._outage = outage
         self._random = Random()
+        self._legs = legs
 
     async def __call__(self, request: CallRequest, edge_id: str) -> Answer:
         """The answer, the same for a repeated attempt. Raises CallOver, CallBusy, or an outage error."""
@@ -93,8 +102,8 @@ class AdmitCall:
         facts = self._gather.known(request) or await self._gather(request)
         case = Case(request, facts, now_ms, self._random)
         refusal = judge(case)
-        if refusal is None and facts.inbound and case.diverted is not None:
-            refusal = deny("no_destination", f"forwards to {case.diverted.number}")
+        if refusal is None and (facts.inbound or case.on_net):
+            return await self._legs(case, edge_id)
         if refusal is None:
             return await self._commit(case, edge_id)
         if isinstance(refusal, Challenge):
@@ -102,7 +111,7 @@ class AdmitCall:
         return await self._reject(case, refusal, edge_id)
 
     async def _commit(self, case: Case, edge_id: str) -> Answer:
-        new = self._new_call(case, edge_id)
+        new = new_call(case, edge_id)
         try:
             reply = await admit_with_hold(self._store, new, case.now_ms)
         except self._outage:
@@ -113,7 +122,7 @@ class AdmitCall:
             return Answer(completed(new.answer, ticket, case.cap_s), "allow", "outage")
         if reply.status is Status.ADMITTED and reply.call is None:
             ticket = self._issue_ticket(new.facts, new.terms)
-            return Answer(completed(new.answer, ticket, _bound_s(case, reply.payable_micros)), "allow")
+            return Answer(completed(new.answer, ticket, bound_s(case, reply.payable_micros)), "allow")
         if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
             return self._repeated(reply.call, reply.denial)
         return await self._reject(case, denial_of(reply, new.hold_micros, case.facts.inbound), edge_id)
@@ -130,46 +139,63 @@ class AdmitCall:
         ticket = self._issue_ticket(facts, call.terms)
         return Answer(completed(call.answer, ticket, bound_s), "allow", "repeated")
 
-    def _new_call(self, case: Case, edge_id: str) -> NewCall:
-        facts = call_facts(case, edge_id)
-        answer = (inbound_answer if case.facts.inbound else allow_answer)(case, facts.call_id)
-        hold = case.hold
-        return NewCall(
-            facts=facts,
-            attempt_id=case.request.attempt_id,
-            terms=case.terms,
-            answer=answer,
-            brand_max_calls=case.brand_max_calls,
-            client_max_calls=case.client_max_calls,
-            device_per_minute=case.device_per_minute,
-            client_per_minute=case.client_per_minute,
-            hold_micros=hold.hold_micros,
-            floor_micros=hold.floor_micros,
-            covered_s=hold.covered_s,
-        )
-
     async def _reject(self, case: Case, denial: Denial, edge_id: str) -> Answer:
-        """Keep the denial for its attempt, count it, tell of it with its trace (promise 3)."""
-        request, facts = case.request, case.facts
-        attempt_id = request.attempt_id
-        body = deny_answer(denial, attempt_id, server_of(facts, attempt_id))
-        partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
-        subject = subject_of(facts.client.id if facts.client is not None else None, request.source_ip)
-        event = rejected_event(case, denial)
-        reply = await self._store.reject(partition, edge_id, attempt_id, subject, body, event, case.now_ms)
+        """Keep the denial for its attempt, and tell of it."""
+        attempt_id = case.request.attempt_id
+        body = deny_answer(denial, attempt_id, server_of(case.facts, attempt_id))
+        reply = await rejected(self._store, case, denial, edge_id, body)
         if reply.status is Status.DUPLICATE:
             call = await self._store.read_call(reply.call_id) if reply.call_id else None
             return self._repeated(call, reply.denial)
         return Answer(body, "deny", denial.code)
 
 
-def _bound_s(case: Case, payable_micros: int | None) -> int:
+def bound_s(case: Case, payable_micros: int | None) -> int:
     if case.priced is None or payable_micros is None:
         return case.cap_s
     return case.priced.bound_s(case.now_ms, payable_micros, case.cap_s)
 
 
-def call_facts(case: Case, edge_id: str) -> CallFacts:
+async def rejected(
+    store: AdmissionStore, case: Case, denial: Denial, edge_id: str, body: bytes
+) -> RejectReply:
+    """Keep the denial for its attempt, count it, tell of it with its trace (promise 3)."""
+    request, facts = case.request, case.facts
+    partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
+    subject = subject_of(facts.client.id if facts.client is not None else None, request.source_ip)
+    event = rejected_event(case, denial)
+    return await store.reject(partition, edge_id, request.attempt_id, subject, body, event, case.now_ms)
+
+
+def new_call(
+    case: Case, edge_id: str, parent_call_id: str | None = None, *, answered: bool = True
+) -> NewCall:
+    """What the script is to find room for. `answered`: the call's own answer is the whole answer."""
+    facts = call_facts(case, edge_id, parent_call_id)
+    answer = (inbound_answer if case.facts.inbound else allow_answer)(case, facts.call_id)
+    hold = case.hold
+    return NewCall(
+        facts=facts,
+        attempt_id=case.request.attempt_id,
+        terms=case.terms,
+        answer=answer if answered else b"",
+        brand_max_calls=case.brand_max_calls,
+        client_max_calls=case.client_max_calls,
+        device_max_calls=case.device.max_calls if rings_a_device(case) else None,
+        device_per_minute=case.device_per_minute,
+        client_per_minute=case.client_per_minute,
+        hold_micros=hold.hold_micros,
+        floor_micros=hold.floor_micros,
+        covered_s=hold.covered_s,
+    )
+
+
+def rings_a_device(case: Case) -> bool:
+    """A received call that takes a line of its device."""
+    return case.facts.inbound and bool(case.targets) and isinstance(case.targets[0], Target)
+
+
+def call_facts(case: Case, edge_id: str, parent_call_id: str | None = None) -> CallFacts:
     """What never changes about the call from here on."""
     client = case.client
     device = case.facts.device if case.facts.inbound else case.device
@@ -184,9 +210,9 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         currency=client.currency,
         timezone=client.timezone,
         admitted_at_ms=case.now_ms,
-        device_id=device.id if device is not None else None,
+        device_id=device.id or None if device is not None else None,
         ddi_id=case.ddi.id if case.ddi is not None else None,
-        endpoint_type="fax" if case.request.fax else "device",
+        endpoint_type=endpoint_of(case),
         sip_call_id=case.request.sip_call_id,
         edge_id=edge_id,
         tariff=case.pinned,
@@ -195,7 +221,26 @@ def call_facts(case: Case, edge_id: str) -> CallFacts:
         cap_s=case.cap_s,
         class_=case.call_class,
         withheld=case.withhold,
+        parent_call_id=parent_call_id,
+        hops=hops_of(case),
+        on_net=case.arrival.on_net if case.facts.inbound else case.on_net,
     )
+
+
+def hops_of(case: Case) -> int:
+    """How often the call was forwarded so far, by us or, as its Diversion headers say, before it came in."""
+    if case.facts.forwarded is not None:
+        return case.facts.forwarded.hops
+    before = case.request.diversion if case.facts.inbound else None
+    return sum(each.counter or 1 for each in before or ())
+
+
+def endpoint_of(case: Case) -> str:
+    """What the call ends at: device | fax | voicemail."""
+    target = case.targets[0] if case.facts.inbound and case.targets else None
+    if isinstance(target, VoicemailTarget):
+        return "voicemail"
+    return "fax" if case.request.fax or isinstance(target, FaxTarget) else "device"
 
 
 def server_of(facts: Facts, attempt_id: str) -> str:
@@ -214,6 +259,8 @@ def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Den
         return _full(full, "brand", reply)
     if reply.status is Status.MAX_CALLS_CLIENT:
         return _full(full, "client", reply)
+    if reply.status is Status.MAX_CALLS_DEVICE:
+        return _full(DEVICE_BUSY, "device", reply)
     if reply.status is Status.TOO_FAST:
         return _too_fast(reply)
     if reply.status in (Status.DAILY_LIMIT, Status.HOUR_LIMIT):

@@ -58,6 +58,43 @@ class AllowInbound(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[AnyTarget, ...]
 
 
+class LegCall(msgspec.Struct, frozen=True):
+    """A call that shares the SIP dialog of the first one: it is listed, reported and ended with it."""
+
+    call_id: str
+    ticket: str
+
+
+class AllowOnward(msgspec.Struct, frozen=True, kw_only=True):
+    """An allow of several calls in one SIP dialog, without `ticket` and `max_duration_s` of the first.
+
+    `direction`: how the dialog goes on, by `routes` (outbound) or `targets` (inbound). `child_call_id`: the
+    last of `legs`, whose way that is. `longest_s`: the least bound of all of them.
+    """
+
+    decision: str = "allow"
+    direction: str
+    call_id: str
+    child_call_id: str
+    legs: tuple[LegCall, ...]
+    client_id: str
+    brand_id: str
+    device_id: str | None
+    ddi_id: str | None
+    billing_method: str
+    call_class: str
+    caller: str
+    callee: str
+    withhold: bool
+    record: bool
+    media_relay_set: str
+    application_server: str
+    language: str
+    routes: tuple[Leg, ...]
+    targets: tuple[AnyTarget, ...]
+    longest_s: int
+
+
 class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal: code, SIP answer, this call's figures, and the sentence that says what to do."""
 
@@ -91,10 +128,10 @@ def allow_answer(case: Case, call_id: str) -> bytes:
                 caller=case.shown,
                 callee=case.callee,
                 withhold=case.withhold,
-                record=case.ddi is not None and case.ddi.record in ("outbound", "all"),
+                record=_recorded(case),
                 media_relay_set=media_relay_set(case.brand, case.client),
                 application_server=case.server,
-                language=case.device.language or case.client.language,
+                language=_language(case),
                 routes=routes,
             )
         )
@@ -117,13 +154,78 @@ def inbound_answer(case: Case, call_id: str) -> bytes:
             caller=ANONYMOUS if case.withhold else case.shown,
             callee=case.callee,
             withhold=case.withhold,
-            record=case.ddi.record in ("inbound", "all"),
+            record=_recorded(case),
             media_relay_set=media_relay_set(case.brand, case.client),
             application_server=case.server,
-            language=case.ddi.language or (device.language if device else None) or case.client.language,
+            language=_language(case),
             targets=case.targets,
         )
     )
+
+
+def onward_answer(first: Case, last: Case, call_id: str, legs: tuple[LegCall, ...], longest: int) -> bytes:
+    """The answer of a chain of calls as it is kept; of a chain of one, what a single call is answered."""
+    if not legs:
+        return (inbound_answer if first.facts.inbound else allow_answer)(first, call_id)
+    routes = () if last.facts.inbound else last.legs
+    while True:
+        raw = _encode(_onward(first, last, call_id, legs, routes, longest))
+        if len(raw) < MAX_ANSWER_BYTES - _COMPLETION_BYTES or len(routes) <= 1:
+            return raw
+        routes = routes[:-1]
+
+
+def _onward(
+    first: Case, last: Case, call_id: str, legs: tuple[LegCall, ...], routes: tuple[Leg, ...], longest: int
+) -> AllowOnward:
+    inbound = last.facts.inbound
+    device = last.facts.device if inbound else last.device
+    return AllowOnward(
+        direction="inbound" if inbound else "outbound",
+        call_id=call_id,
+        child_call_id=legs[-1].call_id,
+        legs=legs,
+        client_id=last.client.id,
+        brand_id=last.brand.id,
+        device_id=device.id or None if device is not None else None,
+        ddi_id=last.ddi.id if last.ddi is not None else None,
+        billing_method=last.client.billing_method,
+        call_class=last.call_class,
+        caller=ANONYMOUS if last.withhold else last.shown,
+        callee=last.callee,
+        withhold=last.withhold,
+        record=_recorded(first) or _recorded(last),
+        media_relay_set=media_relay_set(last.brand, last.client),
+        application_server=last.server,
+        language=_language(last),
+        routes=routes,
+        targets=last.targets if inbound else (),
+        longest_s=longest,
+    )
+
+
+def _recorded(case: Case) -> bool:
+    wanted = ("inbound", "all") if case.facts.inbound else ("outbound", "all")
+    return case.ddi is not None and case.ddi.record in wanted
+
+
+def _language(case: Case) -> str:
+    device = case.facts.device if case.facts.inbound else case.device
+    own = case.ddi.language if case.facts.inbound and case.ddi is not None else None
+    return own or (device.language if device is not None else None) or case.client.language
+
+
+class _Kept(msgspec.Struct):
+    decision: str = ""
+    longest_s: int | None = None
+
+
+_kept = msgspec.json.Decoder(_Kept)
+
+
+def longest_s(answer: bytes) -> int | None:
+    """The least bound of a kept answer's calls; None for a denial, and for a call that is alone."""
+    return _kept.decode(answer).longest_s if answer else None
 
 
 def completed(kept: bytes, ticket: str, max_duration_s: int) -> bytes:

@@ -101,6 +101,7 @@ def _legs(brand: BrandFacts, number: str) -> tuple[Leg, ...]:
     case.dialled = case.callee = number
     case.call_class, case.withhold = "emergency", False
     case.shown, case.shown_by = brand.emergency_caller or NOBODY, "brand"
+    case.on_net = False
     return case.legs if routing.judge(case) is None else ()
 
 

@@ -16,11 +16,14 @@ from call_control.domain.facts import (
     ClientFacts,
     Contact,
     Ddi,
+    DdiProvider,
     DeviceFacts,
     ProviderAddress,
 )
 
 POOL = "pool"
+ON_NET = DdiProvider(id="", name="on-net")
+"""Stands for the provider of an on-net call: it writes E.164, and is trusted."""
 
 
 class KnowsAddresses(Protocol):
@@ -77,6 +80,24 @@ class GatherArrival:
             return best
         shows_ours = brand.reject_spoofed and await self._shows_ours(brand, seen, request)
         return await self._reached(best._replace(arrival=replace(seen, shows_ours=shows_ours)))
+
+    async def on_platform(self, number: str) -> Arrived | None:
+        """The called side of an on-net call: whose active number it is; None when it is no number of ours."""
+        for _ in range(2):
+            brand_id = await self._source.brand_of_number(number)
+            brand = await self._source.brand(brand_id) if brand_id is not None else None
+            if brand is None:
+                return None
+            owner, client, ddi = await self._owner(brand, number)
+            if owner is None:
+                self._source.forget_number(brand.id, number)
+                continue
+            if ddi is not None and not (ddi.active and ddi.kind == "inout"):
+                return None
+            device = client.devices_by_id.get(ddi.device_id or "") if client and ddi else None
+            arrival = Arrival(ON_NET, True, number, owner, ddi, on_net=True)
+            return await self._reached(Arrived(brand, client, device, arrival))
+        return None
 
     async def _reached(self, best: Arrived) -> Arrived:
         """With the contacts of a device that registers."""

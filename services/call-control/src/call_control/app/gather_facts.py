@@ -19,6 +19,7 @@ class FactsSource(Protocol):
     async def client(self, brand_id: str, client_id: str) -> ClientFacts | None: ...
     async def client_of_device(self, brand_id: str, name: str) -> str | None: ...
     def forget_name(self, brand_id: str, name: str) -> None: ...
+    def perhaps_ours(self, number: str) -> bool: ...
     async def rates(self) -> RateBook: ...
 
 
@@ -63,7 +64,17 @@ class GatherFacts:
         device = client.devices.get(user)
         if device is None:
             return None
-        return Facts(domain, brand, client, device, False, rates, self._country_of, self._lease_s)
+        return Facts(
+            domain,
+            brand,
+            client,
+            device,
+            False,
+            rates,
+            self._country_of,
+            self._lease_s,
+            perhaps_ours=self._source.perhaps_ours,
+        )
 
     async def __call__(self, request: CallRequest) -> Facts:
         """Raises redis errors when something must be read and can't be."""
@@ -81,6 +92,7 @@ class GatherFacts:
             rates=await self._source.rates(),
             country_of=self._country_of,
             lease_s=self._lease_s,
+            perhaps_ours=self._source.perhaps_ours,
         )
 
     async def device(self, domain: str, name: str) -> tuple[BrandFacts | None, Caller]:
@@ -107,6 +119,7 @@ class GatherFacts:
             lease_s=self._lease_s,
             inbound=True,
             arrival=found.arrival,
+            perhaps_ours=self._source.perhaps_ours,
         )
 
     async def _caller(self, request: CallRequest, brand: BrandFacts) -> Caller:

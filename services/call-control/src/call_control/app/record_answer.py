@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from call_control.app.call_port import Calls
+from call_control.app.close_legs import NOT_REACHED, legs_below, way_to
+from call_control.app.record_end import EndReport, record_end
 from call_control.app.recorded import TRIES, CallBusy, Recorded, within
 from call_control.domain.lease import Payable, begin
 from call_control.domain.live_call import LiveCall, State
@@ -10,22 +12,64 @@ from call_control.domain.replies import Reply, Status
 
 
 async def record_answer(
-    calls: Calls, call_id: str, answered_ms: int, server_id: str | None, now_ms: int, silent_ms: int
+    calls: Calls,
+    call_id: str,
+    answered_ms: int,
+    server_id: str | None,
+    now_ms: int,
+    silent_ms: int,
+    leg_call_id: str | None = None,
 ) -> Recorded:
     """Conversation began at `answered_ms`. `silent_ms`: after which silence of its edge a call is lost.
 
-    Raises CallBusy.
+    `leg_call_id`: the call of the same dialog that was reached, with all on the way to it. Raises CallBusy.
     """
+    way = await way_to(calls, call_id, leg_call_id)
+    return await _answer(calls, call_id, answered_ms, server_id, now_ms, silent_ms, way)
+
+
+async def _answer(
+    calls: Calls,
+    call_id: str,
+    answered_ms: int,
+    server_id: str | None,
+    now_ms: int,
+    silent_ms: int,
+    way: tuple[str, ...],
+) -> Recorded:
     for _ in range(TRIES):
         call = await calls.read_call(call_id)
         if call is None:
             return Recorded.UNKNOWN
-        if call.state in (State.ANSWERED, State.ENDED):
-            return Recorded.DONE
-        reply = await _begin(calls, call, within(answered_ms, call, now_ms), server_id, now_ms, silent_ms)
-        if reply.status in (Status.ANSWERED, Status.ALREADY):
+        done = call.state in (State.ANSWERED, State.ENDED)
+        if not done:
+            server = None if way else server_id  # the server is the last leg's
+            at_ms = within(answered_ms, call, now_ms)
+            reply = await _begin(calls, call, at_ms, server, now_ms, silent_ms)
+            done = reply.status in (Status.ANSWERED, Status.ALREADY)
+        if done:
+            await _answer_legs(calls, call, answered_ms, server_id, now_ms, silent_ms, way)
             return Recorded.DONE
     raise CallBusy(call_id)
+
+
+async def _answer_legs(
+    calls: Calls,
+    call: LiveCall,
+    answered_ms: int,
+    server_id: str | None,
+    now_ms: int,
+    silent_ms: int,
+    way: tuple[str, ...],
+) -> None:
+    """Those that were reached talk like the call; the others are over."""
+    for leg_id, reached in legs_below(call, way):
+        if reached:
+            below = way[1:] if way[:1] == (leg_id,) else ()
+            await _answer(calls, leg_id, answered_ms, server_id, now_ms, silent_ms, below)
+        else:
+            report = EndReport(ended_ms=answered_ms, cause=NOT_REACHED, ended_by="system")
+            await record_end(calls, leg_id, report, now_ms, b"")
 
 
 async def _begin(

@@ -3,12 +3,13 @@ early."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from landline.contracts.call_control.events import CallEnded
 
 from call_control.app.call_port import Calls
+from call_control.app.close_legs import NOT_REACHED, legs_below, way_to
 from call_control.app.recorded import TRIES, CallBusy, Recorded, within
 from call_control.domain.lease import Payable
 from call_control.domain.live_call import LiveCall, State
@@ -35,12 +36,17 @@ class EndReport:
     carrier_id: str | None = None
     attempts: tuple[dict[str, Any], ...] = ()
     ticket: str | None = None
+    leg_call_id: str | None = None
+    way: tuple[str, ...] | None = None
 
 
 async def record_end(
     calls: Calls, call_id: str, report: EndReport, now_ms: int, ticket_key: bytes
 ) -> Recorded:
-    """The call is over. UNKNOWN: neither remembered nor proved by a ticket of its own. Raises CallBusy."""
+    """The call is over, and its legs with it. UNKNOWN: neither remembered nor proved by a ticket of its own.
+
+    Raises CallBusy.
+    """
     for _ in range(TRIES):
         call, forgotten = await calls.read_call(call_id), False
         if call is None:
@@ -49,14 +55,32 @@ async def record_end(
             return Recorded.UNKNOWN
         if call.state is State.ENDED and not call.lost:
             await calls.confirm(call_id)  # the first report may have been answered 503 for want of a replica
+            await _end_legs(calls, call, report, now_ms)
             return Recorded.DONE
         if call.state is State.ENDED:
             reply = await _correct(calls, call, report, now_ms)
         else:
             reply = await settle_call(calls, call, report, now_ms, forgotten=forgotten)
         if reply.status not in (Status.CONFLICT, Status.SHORT, Status.UNKNOWN):
+            await _end_legs(calls, call, report, now_ms)
             return Recorded.DONE
     raise CallBusy(call_id)
+
+
+async def _end_legs(calls: Calls, call: LiveCall, report: EndReport, now_ms: int) -> None:
+    """Those that were reached end like the call; the others were never answered."""
+    if not call.legs and report.leg_call_id is None:
+        return
+    way = report.way
+    if way is None:
+        way = await way_to(calls, call.call_id, report.leg_call_id)
+    answered_ms = call.answered_ms if report.answered_ms is None else report.answered_ms
+    for leg_id, reached in legs_below(call, way):
+        below = way[1:] if way[:1] == (leg_id,) else ()
+        mine = replace(report, ticket=None, leg_call_id=None, way=below, answered_ms=answered_ms)
+        if not reached:
+            mine = replace(mine, answered_ms=None, cause=NOT_REACHED, ended_by="system", server_id=None)
+        await record_end(calls, leg_id, mine, now_ms, b"")
 
 
 def remembered_by(ticket: str | None, call_id: str, now_ms: int, key: bytes) -> LiveCall | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from call_control.app.call_port import Calls
+from call_control.app.close_legs import legs_below
 from call_control.app.recorded import TRIES, CallBusy, Recorded, within
 from call_control.domain.lease import UNSEEN_MS
 from call_control.domain.live_call import State
@@ -15,6 +16,8 @@ async def record_ringing(calls: Calls, call_id: str, at_ms: int, now_ms: int) ->
         call = await calls.read_call(call_id)
         if call is None:
             return Recorded.UNKNOWN
+        for leg_id, _ in legs_below(call, ()):
+            await record_ringing(calls, leg_id, at_ms, now_ms)
         if call.state is not State.ADMITTED:
             return Recorded.DONE
         reply = await calls.ring(call, within(at_ms, call, now_ms), now_ms + UNSEEN_MS, now_ms)

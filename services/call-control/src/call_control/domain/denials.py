@@ -92,6 +92,19 @@ _TABLE = (
     Reason("anonymous_rejected", 433, "Anonymity Disallowed",
            "The call filter of the called number takes no anonymous calls. Show a number, "
            "or let anonymous callers through."),
+    Reason("too_many_forwards", 483, "Too Many Hops",
+           "The call was forwarded five times already. Shorten the chain of forwards."),
+    Reason("forward_loop", 482, "Loop Detected",
+           "A forward leads back to a number that this call has passed. Change one of the forwards."),
+    Reason("busy", 486, "Busy Here",
+           "The called device is busy, and has no forward for it. Add one, or call again later."),
+    Reason("no_answer", 480, "No Answer",
+           "Nobody answered at the called device, and it has no forward for that. Add one to a number "
+           "or to voicemail."),
+    Reason("declined", 603, "Decline",
+           "The called device declined the call."),
+    Reason("forward_failed", 480, "Temporarily Unavailable",
+           "The number that the call was forwarded to did not take it."),
     Reason("not_registered", 480, "Not registered",
            "The called device is not registered at the moment. Check its connection and its password."),
 )  # fmt: skip
@@ -103,6 +116,14 @@ BUSY = Reason(
     "All simultaneous calls of the called client are in use. Raise max_calls, or wait until one ends.",
 )
 """`max_calls_reached` as a caller from outside is told."""
+
+DEVICE_BUSY = Reason(
+    "max_calls_reached",
+    486,
+    "Busy Here",
+    "The called device has as many calls as its max_calls lets it receive. Raise it, or wait until one ends.",
+)
+"""`max_calls_reached` of a device: its call waiting limit."""
 
 REASONS = {reason.code: reason for reason in _TABLE}
 

@@ -48,6 +48,8 @@ def expected(calls: Iterable[LiveCall], unposted: Mapping[str, Iterable[int]]) -
         sums[Counter("brand", call.facts.brand_id, "active")] += 1
         sums[Counter("client", client, "active")] += 1
         sums[Counter("client", client, "held_micros")] += call.held_micros
+        if call.received_by:
+            sums[Counter("client", client, f"device:{call.received_by}")] += 1
         for day, micros in call.holds.items():
             sums[Counter("day", client, "held_micros", day)] += micros
             if call.state is State.ANSWERED:

@@ -17,7 +17,7 @@ from landline.kernel.numbers import E164
 from landline.numbering.transformations import TransformationSet
 from landline.rating.lookup import Profile
 
-from call_control.domain.forwarding import CallFilter, CallForward
+from call_control.domain.forwarding import CallFilter, CallForward, Forwarded
 from call_control.domain.live_call import Terms
 from call_control.domain.match_list import MatchList
 from call_control.domain.rates import RateBook
@@ -319,8 +319,15 @@ class Arrival(msgspec.Struct, frozen=True):
     """The client that has the number, `pool`, or None: the brand does not have it."""
     ddi: Ddi | None
     contacts: tuple[Contact, ...] = ()
+    on_net: bool = False
+    """It comes from a number of this platform: `provider` is no real one."""
     shows_ours: bool = False
     """The caller shows an active number of this platform."""
+
+
+def nobody(_number: str) -> bool:
+    """No number is ours."""
+    return False
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -339,3 +346,7 @@ class Facts(msgspec.Struct, frozen=True):
     inbound: bool = False
     arrival: Arrival | None = None
     """Of an inbound call; None when its source address is no provider's."""
+    forwarded: Forwarded | None = None
+    """Of a leg that a called number of the client sends on: an outbound call that no device of it dialled."""
+    perhaps_ours: Callable[[str], bool] = nobody
+    """Whether a number may be an active one of this platform; False is certain."""

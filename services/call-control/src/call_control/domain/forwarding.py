@@ -64,4 +64,18 @@ class Diverted:
     number: str
 
 
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What a forwarded leg knows of the call it goes on from: the number that forwards it (`ddi`, E.164, and
+    its id), the original caller (E.164; empty: unknown), whether it withholds, why (a key of REASONS), and
+    how often the call was forwarded, this time included."""
+
+    ddi_id: str
+    ddi: str
+    caller: str
+    withheld: bool
+    reason: str
+    hops: int = 1
+
+
 Lists = Mapping[str, MatchList]

@@ -57,6 +57,8 @@ class LiveCall:
     `holds`: local day -> micros reserved on it; they sum to `held_micros`. `covered_s`: what the hold
     pays, counted from the answer. `confirmed_s`: the same when the edge last named the call. `lost`:
     closed without a report, one correction is still possible. `outcome`: how it ended.
+    `received_by`: the device whose line it takes. `legs`: calls that were admitted with it for the same SIP
+    dialog: the called side of an on-net call, a forwarded leg.
     """
 
     call_id: str
@@ -82,6 +84,8 @@ class LiveCall:
     ended_ms: int | None = None
     lost: bool = False
     outcome: CallEnded | None = None
+    received_by: str = ""
+    legs: tuple[str, ...] = ()
 
     @property
     def partition(self) -> int:
@@ -144,6 +148,8 @@ def parse_call(call_id: str, found: Mapping[bytes, bytes]) -> LiveCall:
         ended_ms=_optional(found.get(b"ended_ms")),
         lost=found.get(b"lost") == b"1",
         outcome=_outcome.decode(outcome) if outcome else None,
+        received_by=found.get(b"received_by", b"").decode(),
+        legs=tuple(found.get(b"legs", b"").decode().split()),
     )
 
 

@@ -24,6 +24,9 @@ class Status(StrEnum):
     CALL_OVER = "CALL_OVER"
     MAX_CALLS_BRAND = "MAX_CALLS_BRAND"
     MAX_CALLS_CLIENT = "MAX_CALLS_CLIENT"
+    MAX_CALLS_DEVICE = "MAX_CALLS_DEVICE"
+    LINKED = "LINKED"
+    LEFT = "LEFT"
     DAILY_LIMIT = "DAILY_LIMIT"
     NO_CREDIT = "NO_CREDIT"
     SHORT = "SHORT"
@@ -66,6 +69,8 @@ class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     floor_micros: int = 0
     covered_s: int = 0
     day_short: bool = False
+    device_max_calls: int | None = None
+    """Of a received call that takes a line of its device (0 = unlimited); None: it takes none."""
     forced: bool = False
     """The call talks already (restored from its ticket): no limit and no balance can refuse it."""
 

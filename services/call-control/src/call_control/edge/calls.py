@@ -13,13 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from call_control.app.admit_call import AdmitCall, CallOver
 from call_control.app.call_port import Calls
+from call_control.app.move_on import AlreadyTalking, Failure, MoveOn, NotHere, TooLate
 from call_control.app.record_answer import record_answer
 from call_control.app.record_end import EndReport, record_end
 from call_control.app.record_ringing import record_ringing
 from call_control.app.recorded import CallBusy, Recorded
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.endpoint import NO_CONTENT, Endpoint, json_answer
-from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request
+from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request, refuse_control
 from call_control.edge.tallies import admission_counter
 
 At = str | float | int
@@ -39,6 +40,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     at: At
     server_id: Id | None = None
     handle: dict[str, Any] | None = None
+    leg_call_id: Id | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +98,44 @@ class Noop(Endpoint):
         await self._auth(scope["headers"])
         await read_body(receive)
         await json_answer(send, NOOP_BODY)
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `/calls/{id}/failed`. `target`: its aor or uri; `sip_code`: 0 when it said nothing;
+    `redirect_to`: the Contact of a 302."""
+
+    target: Annotated[str, Meta(max_length=256)] = ""
+    sip_code: Annotated[int, Meta(ge=0, le=699)]
+    redirect_to: Annotated[str, Meta(max_length=256)] | None = None
+
+
+class FailedEndpoint(Endpoint):
+    """`POST /calls/{call_id}/failed`: what comes next for a call whose target did not take it."""
+
+    def __init__(self, auth: EdgeAuth, move_on: MoveOn) -> None:
+        self._auth = auth
+        self._move_on = move_on
+        self._reader = BodyReader(Failed)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 with a decision; 404 for a call that is not ours; 409 for one that talks or is over."""
+        edge = await self._auth(scope["headers"])
+        body: Failed = self._reader.read(await read_body(receive))
+        refuse_control("target", body.target)
+        refuse_control("redirect_to", body.redirect_to or "")
+        failure = Failure(body.target, body.sip_code, body.redirect_to)
+        try:
+            answer = await self._move_on(scope["path_params"]["call_id"], failure, edge.id)
+        except (NotHere, NotACallId):
+            raise NotFound("no such call") from None
+        except (TooLate, CallOver):
+            raise Conflict("call_over", "the call has ended") from None
+        except AlreadyTalking:
+            raise Conflict("call_answered", "the call was answered: no target has failed") from None
+        except CallBusy as error:
+            raise Unavailable(str(error), code=error.code) from None
+        admission_counter(answer.decision, answer.reason)()
+        await json_answer(send, answer.body)
 
 
 class CarrierOf(Protocol):
@@ -175,7 +215,9 @@ class AnsweredReport(Report):
         """Starts the lease."""
         reports = self._reports
         at_ms = moment_ms(body.at)
-        return await record_answer(reports.calls, call_id, at_ms, body.server_id, now_ms, reports.silent_ms)
+        return await record_answer(
+            reports.calls, call_id, at_ms, body.server_id, now_ms, reports.silent_ms, body.leg_call_id
+        )
 
 
 class EndedReport(Report):
@@ -196,5 +238,6 @@ class EndedReport(Report):
             carrier_id=carrier,
             attempts=tuple(msgspec.to_builtins(each) for each in body.attempts),
             ticket=body.ticket,
+            leg_call_id=body.leg_call_id,
         )
         return await record_end(self._reports.calls, call_id, report, now_ms, self._reports.ticket_key)

@@ -102,6 +102,12 @@ def _control_errors(request: CallRequest) -> Iterable[FieldError]:
             yield FieldError(f"diversion.{index}", "control_character", message)
 
 
+def refuse_control(field: str, text: str) -> None:
+    """InvalidInput for a text that will become part of a SIP message and holds a control character."""
+    if _CONTROL.search(text):
+        _refuse([FieldError(field, "control_character", "must not hold control characters")])
+
+
 _DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1},}}")
 
 

@@ -9,10 +9,10 @@ import msgspec
 from fastapi import FastAPI
 from landline.chassis.direct import DirectApp
 
-from call_control.app.answers import Allow, AllowInbound, Deny
+from call_control.app.answers import Allow, AllowInbound, AllowOnward, Deny
 from call_control.app.edge_files import Fallback, Peers
 from call_control.domain.admission.request import CallRequest
-from call_control.edge.calls import Answered, Ended, Ringing
+from call_control.edge.calls import Answered, Ended, Failed, Ringing
 from call_control.edge.endpoint import Endpoint
 from call_control.edge.lists import Heartbeat, HeartbeatAnswer, Resync, ResyncAnswer
 from call_control.edge.registering import (
@@ -41,6 +41,13 @@ class AllowInboundAnswer(AllowInbound, frozen=True, kw_only=True):
     max_duration_s: int
 
 
+class AllowOnwardAnswer(AllowOnward, frozen=True, kw_only=True):
+    """An allow of several calls in one SIP dialog as it goes out; `ticket` is the first one's."""
+
+    ticket: str
+    max_duration_s: int
+
+
 class ChallengeAnswer(msgspec.Struct, frozen=True):
     """A digest is needed first."""
 
@@ -56,6 +63,7 @@ class EdgeRoutes:
     ringing: Endpoint
     answered: Endpoint
     ended: Endpoint
+    failed: Endpoint
     heartbeat: Endpoint
     resync: Endpoint
     credentials: Endpoint
@@ -65,12 +73,13 @@ class EdgeRoutes:
     fallback: Endpoint
 
 
-_ALLOWED = (AllowAnswer, AllowInboundAnswer, Deny, ChallengeAnswer)
+_ALLOWED = (AllowAnswer, AllowInboundAnswer, AllowOnwardAnswer, Deny, ChallengeAnswer)
 _ADDRESSES: tuple[tuple[str, str, str, type | None, tuple[type, ...]], ...] = (
     ("calls", "/calls", "Admit a call", CallRequest, _ALLOWED),
     ("ringing", "/calls/{call_id}/ringing", "The called side rings", Ringing, ()),
     ("answered", "/calls/{call_id}/answered", "Conversation begins", Answered, ()),
     ("ended", "/calls/{call_id}/ended", "The call is over", Ended, ()),
+    ("failed", "/calls/{call_id}/failed", "A target did not take the call", Failed, _ALLOWED),
     ("heartbeat", "/edges/heartbeat", "A page of an edge's live calls", Heartbeat, (HeartbeatAnswer,)),
     ("resync", "/edges/resync", "Tickets of calls we do not know", Resync, (ResyncAnswer,)),
     ("registrations", "/registrations", "A device registers", Registering, (RegistrationAnswer,)),

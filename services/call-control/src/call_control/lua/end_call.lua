@@ -1,7 +1,7 @@
 -- end_call.lua: settle a call: slots and hold are given back, the charge waits to be posted, the event leaves.
 --
 -- KEYS  call          hash
---       client        hash
+--       client        hash    and device:<device id>, where the call was received by one
 --       brand         hash
 --       unposted      hash    call_id -> micros
 --       settled       string  exists: the ledger has this call's charge already
@@ -40,6 +40,7 @@
 -- include _arguments.lua
 -- include _money.lua
 -- include _guard.lua
+-- include _device.lua
 
 local call, client, brand, today = KEYS[1], KEYS[2], KEYS[3], KEYS[11]
 local now, call_id, rev = natural(ARGV[1], 'now_ms'), ARGV[2], natural(ARGV[3], 'rev')
@@ -90,6 +91,7 @@ if forgotten then
 else
   redis.call('HINCRBY', client, 'active', -1)
   redis.call('HINCRBY', brand, 'active', -1)
+  free_device(call, client)
   add(client, 'held_micros', -held)
 end
 redis.call('HSET', call, 'state', 'ended', 'rev', digits(rev + 1), 'held', '0', 'ended_ms', digits(now),

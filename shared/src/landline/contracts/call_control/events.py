@@ -37,6 +37,9 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     class_: str = msgspec.field(default="normal", name="class")  # normal | emergency | special
     outage: bool = False  # admitted by the outage policy, without counters
     withheld: bool = False  # the caller asked to stay unknown: a called client sees `anonymous`
+    parent_call_id: str | None = None  # the call of the same SIP dialog that this one goes on from
+    hops: int = 0  # how often the call was forwarded so far
+    on_net: bool = False  # both ends are numbers of this platform: no carrier, cost 0
 
 
 class CallAdmitted(Event, frozen=True, kw_only=True):

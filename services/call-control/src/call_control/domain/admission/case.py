@@ -107,9 +107,9 @@ class Case:
     __slots__ = (
         "arrival", "asked", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
         "client_max_calls", "client_per_minute", "ddi", "device", "device_per_minute", "dialled", "diverted",
-        "facts", "filtered_by", "hide_once", "hold", "hour_limit_micros", "legs", "now_ms", "pinned",
-        "priced", "random", "request", "risk", "shown", "shown_by", "source_by", "targets", "terms",
-        "withhold",
+        "facts", "filtered_by", "hide_once", "hold", "hour_limit_micros", "legs", "now_ms", "on_net",
+        "pinned", "priced", "random", "request", "risk", "shown", "shown_by", "source_by", "targets",
+        "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -142,6 +142,8 @@ class Case:
     device_per_minute: int
     client_per_minute: int
     hour_limit_micros: int | None
+    # on-net: the callee seems to be a number of this platform
+    on_net: bool
     # routes
     legs: tuple[Leg, ...]
     # filter and target of a call from outside: where it goes, or by which forward it goes on

@@ -16,9 +16,11 @@ from call_control.domain.admission import (
     call_filter,
     caps,
     dialled,
+    forwarded,
     identity,
     money,
     numbers,
+    on_net,
     presentation,
     rate,
     routing,
@@ -52,7 +54,7 @@ STEPS: tuple[Step, ...] = (
     Step("numbers", numbers.judge, numbers.explain),  # 4.5, and 4.3 again on the E.164 number
     Step("presentation", presentation.judge, presentation.explain),  # 4.6
     Step("barring", barring.judge, barring.explain),  # 4.7: what is barred, too risky or too dear
-    # 4.8 on-net: here
+    Step("on_net", on_net.judge, on_net.explain),  # 4.8
     Step("routes", routing.judge, routing.explain),  # 4.9
     Step("rate", rate.judge, rate.explain),  # 4.10
     Step("caps", caps.judge, caps.explain),  # 4.13: refuses nothing, and 4.11 needs its figure
@@ -73,8 +75,22 @@ INBOUND_STEPS: tuple[Step, ...] = (
 )
 
 
+_OF_FORWARDED = {
+    "identity": Step("forward", forwarded.judge, forwarded.explain),
+    "presentation": Step("presentation", forwarded.judge_presentation, forwarded.explain_presentation),
+}
+FORWARDED_STEPS: tuple[Step, ...] = tuple(
+    # The source filter guards the devices of a client: a forwarded call comes from somebody else's.
+    _OF_FORWARDED.get(step.name, step)
+    for step in STEPS
+    if step.name != "source_filter"
+)
+
+
 def steps_of(case: Case) -> tuple[Step, ...]:
-    """The rules of the call's direction."""
+    """The rules of the call's direction; a forwarded leg passes all of section 4 that can concern it."""
+    if case.facts.forwarded is not None:
+        return FORWARDED_STEPS
     return INBOUND_STEPS if case.facts.inbound else STEPS
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from call_control.domain.admission.caps import RING_S
 from call_control.domain.admission.case import Case, Leg
+from call_control.domain.admission.forwarded import diversion
 from call_control.domain.admission.numbers import rewritten
 from call_control.domain.facts import Carrier, CarrierServer, Route
 
@@ -22,7 +23,7 @@ def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Le
     caller = rewritten(case.brand, rules, "caller_out", shown)
     callee = rewritten(case.brand, rules, "callee_out", case.callee)
     host = server.from_domain or case.brand.sip_domain
-    withhold = case.withhold
+    withhold, known = case.withhold, shown != ANONYMOUS
     return Leg(
         carrier_id=carrier.id,
         server_id=server.id,
@@ -31,10 +32,12 @@ def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Le
         from_user=ANONYMOUS if withhold else server.from_user or caller,
         from_display="Anonymous" if withhold else None,
         from_domain=ANONYMOUS_HOST if withhold else server.from_domain,
-        pai=f"<sip:{caller}@{host}>" if server.send_pai and (server.trusted or not withhold) else None,
-        rpid=_rpid(caller, host, withhold) if server.send_rpid else None,
+        pai=f"<sip:{caller}@{host}>"
+        if server.send_pai and known and (server.trusted or not withhold)
+        else None,
+        rpid=_rpid(caller, host, withhold) if server.send_rpid and known else None,
         privacy="id" if withhold else None,
-        diversion=_diversion(case, route, host),
+        diversion=_diversion(case, route, carrier, host),
         auth_user=server.auth_user,
         auth_realm=server.auth_realm,
         auth_ha1=server.auth_ha1,
@@ -55,8 +58,10 @@ def _rpid(caller: str, host: str, withhold: bool) -> str:
     return f"<sip:{caller}@{host}>;party=calling;screen=yes;privacy={'full' if withhold else 'off'}"
 
 
-def _diversion(case: Case, route: Route, host: str) -> str | None:
+def _diversion(case: Case, route: Route, carrier: Carrier, host: str) -> str | None:
     """The diverting DDI (RFC 5806), where it is why this number is shown and the route keeps it."""
+    if case.facts.forwarded is not None:
+        return None if route.disable_diversion else diversion(case, carrier.transformation_set_id, host)
     if case.shown_by != "diversion" or route.disable_diversion or case.withhold:
         return None
     diversions = case.request.diversion or []

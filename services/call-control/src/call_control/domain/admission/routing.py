@@ -18,6 +18,9 @@ Tier = tuple[Route, ...]
 
 def judge(case: Case) -> Denial | None:
     """Routes by priority, then by weighted chance; a block reached first denies, one reached later ends."""
+    case.legs = ()
+    if case.on_net:
+        return None
     kind = "emergency" if case.emergency else "fax" if case.request.fax else "call"
     tiers = _tiers(case, kind)
     if not tiers and kind != "call":
@@ -122,4 +125,6 @@ def _drawn(tier: Tier, random: Random) -> list[Route]:
 
 def explain(case: Case) -> str:
     """`2 servers: <id>, <id>`."""
+    if case.on_net:
+        return "no carrier: on-net"
     return f"{len(case.legs)} servers: {', '.join(each.server_id for each in case.legs)}"
