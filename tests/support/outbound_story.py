@@ -84,9 +84,9 @@ class Story:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def events(self, type_name: str) -> list[Envelope]:
-        """Events of one type on the brand's stream, oldest first."""
-        entries: Any = await self.parts.redis.xrange(calls_stream(c.PARTITION))
+    async def events(self, type_name: str, partition: int = c.PARTITION) -> list[Envelope]:
+        """Events of one type on a partition's stream (the brand's), oldest first."""
+        entries: Any = await self.parts.redis.xrange(calls_stream(partition))
         found = [unseal(fields[b"event"]) for _, fields in entries]
         return [event for event in found if event.type == type_name]
 

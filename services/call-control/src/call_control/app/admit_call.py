@@ -285,6 +285,13 @@ def _too_fast(reply: AdmitReply) -> Denial:
     return replace(denial, retry_after_s=-(-reply.retry_ms // 1000))
 
 
+def _hides_caller(case: Case) -> bool:
+    """Whether the client that is told of it must not read who calls."""
+    if case.facts.forwarded is not None:
+        return case.facts.forwarded.withheld
+    return case.facts.inbound and (asks_privacy(case) or getattr(case, "withhold", False))
+
+
 def rejected_event(case: Case, denial: Denial) -> bytes:
     """`call.rejected.v1` with the trace, which is read off the case only now."""
     request, facts = case.request, case.facts
@@ -305,7 +312,7 @@ def rejected_event(case: Case, denial: Denial) -> bytes:
         limit=denial.limit,
         value=denial.value,
         remedy=denial.reason.sentence,
-        withheld=facts.inbound and (asks_privacy(case) or getattr(case, "withhold", False)),
+        withheld=_hides_caller(case),
     )
     return seal(
         event,

@@ -32,6 +32,9 @@ _KINDS: Final = {486: "busy", 600: "busy", 603: "busy", 408: "no_answer", 480: "
 """Which forward a final answer of a device asks for; any other says that it is not there."""
 
 
+_DENIALS: Final = {each: each for each in ("busy", "no_answer", "not_registered", "forward_failed")}
+
+
 class NotHere(LookupError):
     """No such call, or none that rings at a target."""
 
@@ -96,8 +99,10 @@ class MoveOn:
         self._random = Random()
 
     async def __call__(self, call_id: str, failure: Failure, edge_id: str) -> Answer:
-        """The next targets, a forward, or a denial; asked again, the same. Raises NotHere, AlreadyTalking,
-        TooLate, CallBusy, or an outage error."""
+        """The next targets, a forward, or a denial; asked again, the same.
+
+        Raises NotHere, AlreadyTalking, TooLate, CallBusy, or an outage error.
+        """
         call = await self._ringing(call_id)
         kind = "deflection" if failure.redirect_to else _KINDS.get(failure.sip_code, "not_registered")
         case = await self._case(call, kind)
@@ -105,14 +110,21 @@ class MoveOn:
         number = user_of(failure.redirect_to) if failure.redirect_to else ""
         if number:
             case.diverted = Diverted("deflection", number)
-        elif device is None or call.legs or not go_on(case, device, kind):
-            return self._denied(case, kind, failure, has_leg=bool(call.legs))
+        elif device is None or not go_on(case, device, kind):
+            return self._denied(case, kind, failure)
+        if await self._went_elsewhere(call, case):
+            return self._denied(case, "forward_failed", failure)
         await self._calls.leave_device(call)
         if case.diverted is None:
             ticket, bound_s = self._legs.alone(call)
             return Answer(completed(inbound_answer(case, call.call_id), ticket, bound_s), "allow", kind)
         way = await self._way(call)
         return await self._legs.onward(Chain([case], way=way), call, edge_id)
+
+    async def _went_elsewhere(self, call: LiveCall, case: Case) -> bool:
+        """It was forwarded before, for another failure: one forward is tried, and that one failed."""
+        first = await self._calls.read_call(call.legs[0]) if call.legs else None
+        return first is not None and not first.attempt_id.startswith(f"{case.request.attempt_id}/")
 
     async def _ringing(self, call_id: str) -> LiveCall:
         """The call, or the called side of an on-net one, that rings somewhere."""
@@ -186,9 +198,9 @@ class MoveOn:
             at = above
         return way
 
-    def _denied(self, case: Case, kind: str, failure: Failure, *, has_leg: bool) -> Answer:
+    def _denied(self, case: Case, kind: str, failure: Failure) -> Answer:
         """Nothing more to try: the caller hears what the device said."""
-        code = "forward_failed" if has_leg else "declined" if failure.sip_code == 603 else kind
+        code = "declined" if failure.sip_code == 603 else _DENIALS.get(kind, "not_registered")
         denial = deny(code, f"{failure.target} answered {failure.sip_code or 'nothing'}")
         attempt_id = case.request.attempt_id
         body = deny_answer(denial, attempt_id, server_of(case.facts, attempt_id))

@@ -118,7 +118,7 @@ def told(envelope: Envelope, as_client: bool) -> dict[str, Any] | None:
 
 def shown_caller(facts: CallFacts, as_client: bool) -> str:
     """The caller, unless it withholds and the called client asks."""
-    return ANONYMOUS if as_client and facts.withheld and facts.direction == "inbound" else facts.caller
+    return ANONYMOUS if as_client and facts.hides_caller else facts.caller
 
 
 def _facts(facts: CallFacts, as_client: bool) -> dict[str, Any]:

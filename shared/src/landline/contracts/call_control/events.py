@@ -41,6 +41,11 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     hops: int = 0  # how often the call was forwarded so far
     on_net: bool = False  # both ends are numbers of this platform: no carrier, cost 0
 
+    @property
+    def hides_caller(self) -> bool:
+        """The caller is somebody else's and withholds: the call's own client reads `anonymous`."""
+        return self.withheld and (self.direction == "inbound" or self.parent_call_id is not None)
+
 
 class CallAdmitted(Event, frozen=True, kw_only=True):
     """A call may go on; its slot and its first hold are taken."""
