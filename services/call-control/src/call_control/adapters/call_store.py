@@ -97,16 +97,21 @@ class CallStore(CallReads):
         status = Status.ADMITTED if call.call_id == mine else Status.DUPLICATE
         return AdmitReply(status, payable_micros=call.payable_micros, call=call)
 
-    async def link_legs(self, call_id: str, legs: Sequence[str], answer: bytes = b"") -> None:
-        """Calls that share the SIP dialog of this one; `answer`: what its edge was told, once it is whole."""
-        key = keys_of(CallId.parse(call_id).partition).call(call_id)
-        await scripts.LINK_LEGS.run(self.batch, [key], [" ".join(legs), answer])
+    async def link_legs(self, call_id: str, legs: Sequence[str], answer: bytes = b"") -> Status:
+        """Calls that share the SIP dialog of this one; `answer`: what its edge was told, once it is whole.
 
-    async def leave_device(self, call: LiveCall) -> None:
-        """It no longer rings there: the device has its line again."""
+        LINKED or UNKNOWN.
+        """
+        key = keys_of(CallId.parse(call_id).partition).call(call_id)
+        raw = await scripts.LINK_LEGS.run(self.batch, [key], [" ".join(legs), answer])
+        return Status(raw[0].decode())
+
+    async def leave_device(self, call: LiveCall) -> Status:
+        """It no longer rings there, and the device has its line again: LEFT, ALREADY or UNKNOWN."""
         keys = keys_of(call.partition)
         names = [keys.call(call.call_id), keys.client(call.facts.client_id)]
-        await scripts.LEAVE_DEVICE.run(self.batch, names, [call.state.value])
+        raw = await scripts.LEAVE_DEVICE.run(self.batch, names, [call.state.value])
+        return Status(raw[0].decode())
 
     async def reject(
         self,

@@ -39,7 +39,7 @@ IssueTicket = Callable[[CallFacts, Terms], str]
 class LegStore(Calls, AdmissionStore, Protocol):
     """`adapters.call_store.CallStore`, as far as chains need it."""
 
-    async def link_legs(self, call_id: str, legs: Sequence[str], answer: bytes = b"") -> None: ...
+    async def link_legs(self, call_id: str, legs: Sequence[str], answer: bytes = b"") -> Status: ...
 
 
 class Live(NamedTuple):
