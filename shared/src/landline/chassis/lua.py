@@ -82,14 +82,8 @@ class Script:
         if not (self.keys.fit(len(keys)) and self.argv.fit(len(argv))):
             raise ValueError(f"{self.name}: {len(keys)} keys and {len(argv)} arguments do not fit its header")
         try:
-            return await self._evaluate(batch, keys, argv)
-        except ConnectionError:
-            return await self._evaluate(batch, keys, argv)
-
-    async def _evaluate(self, batch: AutoBatch, keys: Sequence[str], argv: Sequence[Any]) -> Any:
-        try:
             return await batch.execute("EVALSHA", self.sha, len(keys), *keys, *argv)
-        except NoScriptError:  # the server has restarted or failed over
+        except (NoScriptError, ConnectionError):  # with its text: who has restarted has forgotten it
             return await batch.execute("EVAL", self.text, len(keys), *keys, *argv)
 
 

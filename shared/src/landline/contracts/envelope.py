@@ -61,31 +61,7 @@ def seal(
     event_id: str | None = None,
 ) -> bytes:
     """The event in its envelope, as the JSON bytes of the entry's `event` field."""
-    data = _encoder.encode(event)
-    return seal_encoded(
-        event.type_name(),
-        data,
-        producer=producer,
-        now_ms=now_ms,
-        brand_id=brand_id,
-        client_id=client_id,
-        call_id=call_id,
-        event_id=event_id,
-    )
-
-
-def seal_encoded(
-    name: str,
-    data: bytes,
-    *,
-    producer: str,
-    now_ms: int,
-    brand_id: str | None = None,
-    client_id: str | None = None,
-    call_id: str | None = None,
-    event_id: str | None = None,
-) -> bytes:
-    """As `seal`, of an event's type name and its data as JSON, for who has the JSON already."""
+    name = event.type_name()
     return _encoder.encode(
         Envelope(
             id=event_id or new_id(),
@@ -96,7 +72,7 @@ def seal_encoded(
             brand_id=brand_id,
             client_id=client_id,
             call_id=call_id,
-            data=msgspec.Raw(data),
+            data=msgspec.Raw(_encoder.encode(event)),
         )
     )
 

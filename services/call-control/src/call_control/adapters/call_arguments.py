@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 from landline.contracts.call_control.events import CallAnswered
-from landline.kernel.ids import CallId
 
 from call_control.adapters.call_events import sealed, sealed_admission, thresholds
-from call_control.adapters.keys import keys_of
+from call_control.adapters.keys import keys_of, keys_of_own
 from call_control.domain.lease import UNSEEN_MS, Begun, Extend
 from call_control.domain.live_call import UNBILLED, LiveCall
 from call_control.domain.local_day import local_day
@@ -36,7 +35,7 @@ def _or_false(number: int | None) -> int | Literal[False]:
 def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
     """Of admit_call.lua."""
     facts, terms = new.facts, new.terms
-    keys = keys_of(CallId.parse(facts.call_id).partition)
+    keys = keys_of_own(facts.call_id)
     day = local_day(now_ms, facts.timezone)
     encoded = _encode(facts)
     names = [

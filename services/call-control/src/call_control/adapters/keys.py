@@ -65,6 +65,11 @@ def keys_of(partition: int) -> Keys:
     return Keys(partition)
 
 
+def keys_of_own(call_id: str) -> Keys:
+    """The names of a call's partition, for an id that we have made: what came from outside is parsed."""
+    return keys_of(int(call_id.partition("-")[0]))
+
+
 def edge_state(edge_id: str) -> str:
     """Global hash: instance_id, boot_id, seen_ms and the state of the list being received."""
     return f"landline:edge:{edge_id}"
