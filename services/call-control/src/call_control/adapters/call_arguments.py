@@ -88,7 +88,7 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
 def reception_arguments(new: NewCall, now_ms: int) -> Arguments:
     """Of receive_call.lua."""
     facts = new.facts
-    keys = keys_of(CallId.parse(facts.call_id).partition)
+    keys = keys_of_own(facts.call_id)
     encoded = _encode(facts)
     device_max = new.device_max_calls
     names = [
