@@ -52,9 +52,14 @@ class World:
         return self.now_ms
 
     async def post(
-        self, amount_micros: int, client_id: str = "client-1", kind: str = "top_up", **more: Any
+        self,
+        amount_micros: int,
+        client_id: str = "client-1",
+        kind: str = "top_up",
+        partition: int | None = None,
+        **more: Any,
     ) -> PostingReply:
-        """The ledger's next line for a client, applied."""
+        """The ledger's next line for a client, applied in its partition (default: this world's)."""
         sequence = self.sequences[client_id] = self.sequences.get(client_id, 0) + 1
         balance = self.balances[client_id] = self.balances.get(client_id, 0) + amount_micros
         posting = PostingMade(
@@ -65,7 +70,7 @@ class World:
             balance_after_micros=balance,
             **more,
         )
-        return await self.postings.apply(self.partition, posting)
+        return await self.postings.apply(self.partition if partition is None else partition, posting)
 
     async def admit(self, **changes: Any) -> AdmitReply:
         """A new call now; see tests.support.calls.new_call."""
@@ -98,13 +103,15 @@ class World:
         assert call is not None, call_id
         return call
 
-    async def usage(self, client_id: str = "client-1") -> ClientUsage:
+    async def usage(self, client_id: str = "client-1", partition: int | None = None) -> ClientUsage:
         """Counters of the client and of its UTC day."""
-        return await self.calls.client_usage(self.partition, client_id, "UTC", self.now_ms)
+        where = self.partition if partition is None else partition
+        return await self.calls.client_usage(where, client_id, "UTC", self.now_ms)
 
-    async def events(self, kind: str | None = None) -> list[Envelope]:
+    async def events(self, kind: str | None = None, partition: int | None = None) -> list[Envelope]:
         """What the partition's stream tells, oldest first."""
-        entries: Any = await self.redis.xrange(self.keys.calls)
+        keys = self.keys if partition is None else keys_of(partition)
+        entries: Any = await self.redis.xrange(keys.calls)
         told = [unseal(fields[b"event"]) for _, fields in entries]
         return [event for event in told if kind is None or event.type == kind]
 

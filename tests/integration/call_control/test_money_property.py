@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from call_control.adapters.keys import keys_of
 from call_control.adapters.scripts import load_all
 from call_control.adapters.settlement_arguments import correction_id
 from call_control.app.keep_leases import keep_once
@@ -21,7 +22,7 @@ from call_control.app.record_ringing import record_ringing
 from call_control.app.take_hold import admit_with_hold
 from call_control.domain.live_call import State
 from call_control.domain.local_day import local_day
-from call_control.domain.replies import ClientUsage, Status
+from call_control.domain.replies import ClientUsage, NewCall, Status
 from call_control.domain.settlement import billed_seconds
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -36,9 +37,22 @@ from hypothesis.stateful import (
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
 from landline.contracts.call_control.events import CallCorrected, CallEnded, DailyUsageCrossed
+from landline.contracts.envelope import Envelope
+from landline.kernel.ids import CallId
+from msgspec.structs import replace
 
 from tests.support.calls import EDGE, NOON_MS, new_call
-from tests.support.money_model import CAP_S, CLIENTS, PER_SECOND, ModelCall, MoneyModel
+from tests.support.money_model import (
+    BRAND_MAX,
+    CAP_S,
+    CLIENT_MAX,
+    CLIENTS,
+    PARTITIONS,
+    PER_SECOND,
+    PLACES,
+    ModelCall,
+    MoneyModel,
+)
 from tests.support.money_world import SILENT_MS, World
 from tests.support.stores import TestStores
 
@@ -52,7 +66,10 @@ seconds = st.integers(min_value=0, max_value=130)
 
 
 class Calls(RuleBasedStateMachine):
-    """Admit, ring, answer, keep, end, lose, correct, pay, post, redeliver, and move the clock."""
+    """Admit, ring, answer, keep, end, lose, correct, pay, take, post, redeliver, limit, move the clock.
+
+    Five clients of three brands in two partitions; the day's limits of the model are those of each call.
+    """
 
     url = ""
     known = Bundle("known")
@@ -62,6 +79,9 @@ class Calls(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.model = MoneyModel()
         self.lost: dict[str, tuple[str, int]] = {}
+        self.admitted: dict[str, NewCall] = {}
+        self.lowest = dict.fromkeys(CLIENTS, 0)
+        self.highest_limit = {name: terms.limit_micros for name, terms in CLIENTS.items()}
         self.ended: set[str] = set()
         self.world: World = self.run(self._open())
         self.world.at(START_S)
@@ -85,19 +105,52 @@ class Calls(RuleBasedStateMachine):
 
     @rule(client=st.sampled_from(sorted(CLIENTS)), cents=st.sampled_from((1, 61, 75, 99, 130, 400)))
     def top_up(self, client: str, cents: int) -> None:
-        self.run(self.world.post(cents * PER_SECOND, client))
+        self.run(self.world.post(cents * PER_SECOND, client, partition=PLACES[client][0]))
         self.model.settled[client] += cents * PER_SECOND
+
+    @rule(client=st.sampled_from(sorted(CLIENTS)), cents=st.sampled_from((1, 30, 61, 200)))
+    def decrement(self, client: str, cents: int) -> None:
+        """An operator takes money back, also more than there is: calls may then not go on."""
+        money = self.world.post(-cents * PER_SECOND, client, kind="adjustment", partition=PLACES[client][0])
+        self.run(money)
+        self.model.settled[client] -= cents * PER_SECOND
+        self.lowest[client] = min(self.lowest[client], self.model.available(client))
+
+    @rule(
+        client=st.sampled_from(sorted(n for n, terms in CLIENTS.items() if terms.limit_micros)),
+        cents=st.sampled_from((60, 90, 150, 300, 500)),
+    )
+    def change_limit(self, client: str, cents: int) -> None:
+        """It acts on calls admitted from now on."""
+        limit = cents * PER_SECOND
+        self.model.terms[client] = replace(self.model.terms[client], limit_micros=limit)
+        self.highest_limit[client] = max(limit, self.highest_limit[client] or 0)
 
     @rule(target=known, client=st.sampled_from(sorted(CLIENTS)))
     def admit(self, client: str) -> str:
-        terms = CLIENTS[client]
-        new = new_call(0, self.now, terms, client_id=client, billing_method=terms.rule, cap_s=CAP_S)
+        terms, (partition, brand) = self.model.terms[client], PLACES[client]
+        new = new_call(
+            partition, self.now, terms, client_id=client, brand_id=brand, billing_method=terms.rule,
+            cap_s=CAP_S, client_max_calls=CLIENT_MAX, brand_max_calls=BRAND_MAX,
+        )  # fmt: skip
         expected = self.model.first_hold(client, self.today)
         reply = self.run(admit_with_hold(self.world.calls, new, self.now))
         assert (reply.status is Status.ADMITTED) == (expected is not None), (reply, expected)
         if expected is not None:
-            self.model.live[new.facts.call_id] = ModelCall(client, {self.today: expected})
+            self.model.live[new.facts.call_id] = ModelCall(client, {self.today: expected}, terms)
+            self.admitted[new.facts.call_id] = new
         return new.facts.call_id
+
+    @precondition(lambda self: self.admitted)
+    @rule(data=st.data())
+    def ask_again(self, data: st.DataObject) -> None:
+        """The edge repeats an attempt whose answer it lost: the same call, or word that it is over."""
+        call_id = data.draw(st.sampled_from(sorted(self.admitted)))
+        first = self.admitted[call_id]
+        again = replace(first, facts=replace(first.facts, call_id=_other(call_id)))
+        reply = self.run(admit_with_hold(self.world.calls, again, self.now))
+        expected = Status.DUPLICATE if call_id in self.model.live else Status.CALL_OVER
+        assert (reply.status, reply.call.call_id if reply.call else "") == (expected, call_id)
 
     @rule(call_id=known)
     def ring(self, call_id: str) -> None:
@@ -116,7 +169,7 @@ class Calls(RuleBasedStateMachine):
             return
         assert call.held_micros == call.covered_s * PER_SECOND == sum(call.holds.values())
         grown = call.held_micros - mine.held
-        assert grown <= max(0, self.model.free(mine.client, self.today)), (call, mine)
+        assert grown <= max(0, self.model.free(mine.client, self.today, mine.terms)), (call, mine)
         mine.holds, mine.answered_ms = dict(call.holds), call.answered_ms
 
     @rule(step=st.integers(min_value=-20, max_value=130))
@@ -182,7 +235,10 @@ class Calls(RuleBasedStateMachine):
         answered_ms = ended_ms - talked * 1000 if told_answer else None
         was = self.run(self.world.calls.read_call(call_id))
         mine = self.model.live.get(call_id)
-        room = self.model.beyond(self.lost[call_id][0], self.today) if call_id in self.lost else 0
+        room = 0
+        if call_id in self.lost:
+            client = self.lost[call_id][0]
+            room = self.model.beyond(client, self.today, self.admitted[call_id].terms)
         waiting = sum(map(len, self.model.waiting.values()))
         report_s = (ended_ms - NOON_MS) / 1000
         now = self.now
@@ -232,7 +288,7 @@ class Calls(RuleBasedStateMachine):
 
     def _spend_of(self, call_id: str, day: str, before: int, outcome: CallEnded) -> int:
         """What the call had spent on a day before its correction: from its first event."""
-        for event in self.run(self.world.events("call.ended.v1")):
+        for event in self.run(self.world.events("call.ended.v1", CallId.parse(call_id).partition)):
             if event.call_id == call_id:
                 return event.read(CallEnded).spend_by_day.get(day, 0)
         raise AssertionError(call_id)
@@ -245,7 +301,10 @@ class Calls(RuleBasedStateMachine):
         micros = self.model.waiting[client].pop(this)
         call_id = this.removesuffix(":correction")
         kind, operation = ("charge", None) if this == call_id else ("adjustment", this)
-        reply = self.run(self.world.post(-micros, client, kind=kind, call_id=call_id, operation_id=operation))
+        line = self.world.post(
+            -micros, client, kind, PLACES[client][0], call_id=call_id, operation_id=operation
+        )
+        reply = self.run(line)
         assert (reply.status, reply.was_waiting) == (Status.APPLIED, True)
         self.model.settled[client] -= micros
 
@@ -255,7 +314,8 @@ class Calls(RuleBasedStateMachine):
         if sequence:
             self.world.sequences[client] = sequence - 1
             balance = self.world.balances[client]
-            assert self.run(self.world.post(0, client)).status is Status.STALE
+            line = self.world.post(0, client, partition=PLACES[client][0])
+            assert self.run(line).status is Status.STALE
             self.world.balances[client] = balance
 
     @invariant()
@@ -270,12 +330,19 @@ class Calls(RuleBasedStateMachine):
             assert usage.day_held_micros == self.model.day_held(client, self.today)
             assert usage.day_begun_micros == self.model.day_held(client, self.today, begun=True)
             if terms.rule != "postpaid":
-                assert usage.available_micros >= 0
-            if terms.limit_micros is not None:
-                assert usage.day_spend_micros + usage.day_held_micros <= terms.limit_micros
+                assert usage.available_micros >= self.lowest[client], "only an operator takes it below zero"
+                self.lowest[client] = min(0, usage.available_micros)
+            highest = self.highest_limit[client]
+            if highest is not None:
+                assert usage.day_spend_micros + usage.day_held_micros <= highest
+        for partition, brand in set(PLACES.values()):
+            assert self.run(self._active(partition, brand)) == self.model.calls_of(brand=brand)
+
+    async def _active(self, partition: int, brand: str) -> int:
+        return int(await self.world.batch.execute("HGET", keys_of(partition).brand(brand), "active") or 0)
 
     async def _usages(self) -> list[ClientUsage]:
-        return await asyncio.gather(*(self.world.usage(client) for client in CLIENTS))
+        return await asyncio.gather(*(self.world.usage(client, PLACES[client][0]) for client in CLIENTS))
 
     def teardown(self) -> None:
         try:
@@ -289,16 +356,25 @@ class Calls(RuleBasedStateMachine):
         for call_id in list(self.model.live):
             await self._report(call_id, (self.now - NOON_MS) / 1000, None, self.now)
             self.ended.add(call_id)
-        ended = [event.read(CallEnded) for event in await self.world.events("call.ended.v1")]
+        ended = [event.read(CallEnded) for event in await self._events("call.ended.v1")]
         assert Counter(e.call.call_id for e in ended) == Counter(self.ended), "one end for each call"
         assert all(sum(e.spend_by_day.values()) == e.charge_micros for e in ended)
-        fixed = [event.read(CallCorrected) for event in await self.world.events("call.corrected.v1")]
+        fixed = [event.read(CallCorrected) for event in await self._events("call.corrected.v1")]
         assert len({c.correction_id for c in fixed}) == len(fixed)
-        crossed = [(e.client_id, e.read(DailyUsageCrossed)) for e in await self.world.events(CROSSED)]
+        crossed = [(e.client_id, e.read(DailyUsageCrossed)) for e in await self._events(CROSSED)]
         once = Counter((client, told.day, told.threshold) for client, told in crossed)
         assert set(once.values()) <= {1}, "a threshold is told of once a day"
-        assert await find_drifts(self.world.calls, self.world.counters, [0], pause_s=0) == []
+        assert await find_drifts(self.world.calls, self.world.counters, PARTITIONS, pause_s=0) == []
         assert await leaked(self.world) == []
+
+    async def _events(self, kind: str) -> list[Envelope]:
+        told = [await self.world.events(kind, partition) for partition in PARTITIONS]
+        return [event for part in told for event in part]
+
+
+def _other(call_id: str) -> str:
+    """A fresh id in the same partition."""
+    return str(CallId.new(CallId.parse(call_id).partition))
 
 
 async def leaked(world: World) -> list[str]:
