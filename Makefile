@@ -13,7 +13,7 @@ python = "$$VENV/bin/python"
 sources = shared services tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test edge load containers lint format types imports check lock bench clean
+.PHONY: help env run demo test chaos edge load containers lint format types imports check lock bench clean
 
 help: ## this list
 	@echo "Landline: make TARGET [VARIABLE=value ...]"
@@ -32,6 +32,9 @@ demo: env ## play a minute of traffic against a running `make run` (same PORT)
 
 test: env ## all tests but those of `make edge` and `make containers`; ARGS="tests/unit -k money" picks
 	@$(python) -m pytest $(if $(ARGS),$(ARGS),--ignore=tests/edge --ignore=tests/containers)
+
+chaos: env ## the long form of tests/chaos: everything is killed at random moments over 10,000 calls
+	@LANDLINE_HEAVY=1 $(python) -m pytest tests/chaos $(ARGS)
 
 edge: env ## real SIP: installs Kamailio, rtpengine and SIPp (Debian packages), then tells stories through them
 	@deploy/edge/install

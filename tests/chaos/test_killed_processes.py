@@ -47,10 +47,15 @@ async def killed(stack: Stack, role: str, times: int, seconds: float) -> None:
     """kill -9, `times` times over the seconds; each time wait until another process took its place."""
     for _ in range(times):
         await asyncio.sleep(seconds / (times + 1))
-        before = await pid_of(stack, role)
-        await asyncio.to_thread(stack.kill, role)
-        while await pid_of(stack, role) == before:
-            await asyncio.sleep(0.05)
+        await killed_once(stack, role)
+
+
+async def killed_once(stack: Stack, role: str) -> None:
+    """kill -9, then wait until another process took its place."""
+    before = await pid_of(stack, role)
+    await asyncio.to_thread(stack.kill, role)
+    while await pid_of(stack, role) == before:
+        await asyncio.sleep(0.05)
 
 
 async def under_load(

@@ -61,9 +61,10 @@ class EdgeLoad:
         self._live: Counter[str] = Counter()
         self.peak: Counter[str] = Counter()
 
-    async def run(self, seconds: float) -> None:
-        """All lanes until the time is up; then every call that began is ended and acknowledged."""
-        until = time.monotonic() + seconds
+    async def run(self, seconds: float, calls: int = 0) -> None:
+        """All lanes until the time is up, and until so many calls were made; then every call that began is
+        ended and acknowledged."""
+        until, self._wanted = time.monotonic() + seconds, calls
         limits = httpx.Limits(max_connections=self._lanes)
         headers = dict(self._edge.http.headers)
         base_url = self._edge.http.base_url
@@ -75,7 +76,7 @@ class EdgeLoad:
 
     async def _lane(self, lane: int, until: float) -> None:
         turn = lane
-        while time.monotonic() < until:
+        while time.monotonic() < until or len(self.calls) < self._wanted:
             await self._one(self._homes[turn % len(self._homes)])
             turn += 1
 
