@@ -22,9 +22,9 @@ from tests.support.world import Brand
 pytestmark = pytest.mark.chaos
 SEED = int(os.environ.get("LANDLINE_CHAOS_SEED", "4711"))
 CALLS = 10_000 if HEAVY else 60
-SECONDS = 30.0 if HEAVY else 8.0
+SECONDS = 30.0 if HEAVY else 5.0
 # The supervisor gives a process up at its fifth death in a minute: no role dies more often than this.
-EVERY_S = (16.0, 30.0) if HEAVY else (1.0, 6.0)
+EVERY_S = (16.0, 30.0) if HEAVY else (0.5, 3.5)
 
 
 async def test_one_record_and_one_charge_for_each_call_whatever_dies_when(
