@@ -39,6 +39,7 @@ from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
 from call_control.app.live_feed import LiveFeed
 from call_control.app.reconcile import BalanceDrift, find_drifts, find_ledger_drifts, repair
+from call_control.app.settle_spooled import run_spool
 from call_control.app.watch_drift import EVERY_S, report, run_drift_watch
 from call_control.consumers.config import ConfigHandler, RatesHandler
 from call_control.consumers.ledger import LedgerHandler
@@ -72,6 +73,9 @@ def app(settings: Settings) -> FastAPI:
             app.state.readiness = readiness_of(parts, verifier)
             running = (verifier.run, parts.facts.run, keep_settled, feed.run)
             tails = [asyncio.create_task(run(stop)) for run in running]
+            key, clock = parts.ticket_key, settings.clock
+            spooled = run_spool(parts.store, parts.spool, parts.late, clock, key, stop)
+            tails.append(asyncio.create_task(spooled))
             try:
                 yield
             finally:

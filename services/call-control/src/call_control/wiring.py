@@ -26,10 +26,12 @@ from call_control.adapters.postings import Postings
 from call_control.adapters.read_model import ReadModel
 from call_control.adapters.registrations import Registrations
 from call_control.adapters.snapshots import Peers
+from call_control.adapters.spool import Spool
 from call_control.app.admit_call import AdmitCall
 from call_control.app.admit_legs import AdmitLegs
 from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
+from call_control.app.late_prices import LatePrices
 from call_control.app.move_on import MoveOn
 from call_control.app.plan_legs import PlanLegs
 from call_control.consumers.rebuild import Rebuild
@@ -78,6 +80,8 @@ class Parts:
     model: ReadModel
     peers: Peers
     postings: Postings
+    spool: Spool
+    late: LatePrices
     db: Database
 
     @property
@@ -124,6 +128,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             model=ReadModel(batch),
             peers=Peers(settings.internal_url, internal_key),
             postings=Postings(batch),
+            spool=Spool(settings.data / "spool"),
+            late=LatePrices(facts),
             db=db,
         )
     finally:
@@ -155,7 +161,9 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
     legs = AdmitLegs(PlanLegs(parts.arrivals), parts.store, issue)
     admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs)
     move_on = MoveOn(parts.facts, parts.store, legs, parts.geoip.country_of, settings.lease_s, settings.clock)
-    reports = Reports(auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key)
+    reports = Reports(
+        auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key, parts.spool, parts.late
+    )
     lists = Lists(auth, parts.store, EdgeStates(parts.batch), settings.clock, parts.silent_ms, key)
     secrets, failures = DeviceSecrets(parts.batch, parts.unseal), AuthFailures(parts.batch)
     country_of, files = parts.geoip.country_of, EdgeFiles(parts.facts)

@@ -53,6 +53,19 @@ def calling_code(country: str) -> str:
     return f"+{code}" if code else ""
 
 
+def is_domestic(number: str, country: str) -> bool:
+    """Whether an E.164 number is one of that country; where countries share a code, by the number's range."""
+    code = calling_code(country)
+    if not code or not number.startswith(code):
+        return False
+    if len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[int(code[1:])]) == 1:
+        return True
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number)) == country
+    except phonenumbers.NumberParseException:
+        return False
+
+
 @cache
 def dial_plan(country: str) -> DialPlan:
     """The dial plan of a country; UnknownCountry when there is none (the set is then written by hand)."""

@@ -12,6 +12,7 @@ from landline.contracts.envelope import seal
 from landline.kernel.clock import Clock
 from landline.kernel.ids import CallId
 from landline.kernel.money import decimal_string
+from msgspec import structs
 
 from call_control.app.answers import (
     CHALLENGE,
@@ -24,6 +25,7 @@ from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
 from call_control.domain.admission.case import FaxTarget, Target, VoicemailTarget
+from call_control.domain.admission.outage import tolerated
 from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import BUSY, DEVICE_BUSY, REASONS, Denial, Reason, deny
@@ -115,10 +117,10 @@ class AdmitCall:
         try:
             reply = await admit_with_hold(self._store, new, case.now_ms)
         except self._outage:
-            if not case.emergency:
+            if case.facts.inbound or not tolerated(case):
                 raise
-            # Promise 4: an emergency call goes on without counters; its ticket settles it later.
-            ticket = self._issue_ticket(new.facts, new.terms)
+            # Without counters; its ticket settles it later.
+            ticket = self._issue_ticket(structs.replace(new.facts, outage=True), new.terms)
             return Answer(completed(new.answer, ticket, case.cap_s), "allow", "outage")
         if reply.status is Status.ADMITTED and reply.call is None:
             ticket = self._issue_ticket(new.facts, new.terms)
@@ -220,6 +222,7 @@ def call_facts(case: Case, edge_id: str, parent_call_id: str | None = None) -> C
         lease_s=case.facts.lease_s,
         cap_s=case.cap_s,
         class_=case.call_class,
+        outage=case.outage,
         withheld=case.withhold,
         parent_call_id=parent_call_id,
         hops=hops_of(case),

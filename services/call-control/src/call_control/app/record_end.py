@@ -10,6 +10,7 @@ from landline.contracts.call_control.events import CallEnded
 
 from call_control.app.call_port import Calls
 from call_control.app.close_legs import NOT_REACHED, legs_below, way_to
+from call_control.app.late_prices import LatePrices
 from call_control.app.recorded import TRIES, CallBusy, Recorded, within
 from call_control.domain.lease import Payable
 from call_control.domain.live_call import LiveCall, State
@@ -41,7 +42,12 @@ class EndReport:
 
 
 async def record_end(
-    calls: Calls, call_id: str, report: EndReport, now_ms: int, ticket_key: bytes
+    calls: Calls,
+    call_id: str,
+    report: EndReport,
+    now_ms: int,
+    ticket_key: bytes,
+    late: LatePrices | None = None,
 ) -> Recorded:
     """The call is over, and its legs with it. UNKNOWN: neither remembered nor proved by a ticket of its own.
 
@@ -57,6 +63,8 @@ async def record_end(
             await calls.confirm(call_id)  # the first report may have been answered 503 for want of a replica
             await _end_legs(calls, call, report, now_ms)
             return Recorded.DONE
+        if late is not None:
+            call = await late(call)
         if call.state is State.ENDED:
             reply = await _correct(calls, call, report, now_ms)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
@@ -11,17 +12,19 @@ from landline.kernel.ids import CallId, NotACallId
 from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
+from call_control.adapters.spool import Spool
 from call_control.app.admit_call import AdmitCall, CallOver
 from call_control.app.call_port import Calls
+from call_control.app.late_prices import LatePrices
 from call_control.app.move_on import AlreadyTalking, Failure, MoveOn, NotHere, TooLate
 from call_control.app.record_answer import record_answer
-from call_control.app.record_end import EndReport, record_end
+from call_control.app.record_end import EndReport, record_end, remembered_by
 from call_control.app.record_ringing import record_ringing
 from call_control.app.recorded import CallBusy, Recorded
 from call_control.edge.auth import EdgeAuth
-from call_control.edge.endpoint import NO_CONTENT, Endpoint, json_answer
+from call_control.edge.endpoint import NO_CONTENT, OUTAGE, Endpoint, json_answer
 from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request, refuse_control
-from call_control.edge.tallies import admission_counter
+from call_control.edge.tallies import SPOOLED, admission_counter
 
 At = str | float | int
 Id = Annotated[str, Meta(max_length=64)]
@@ -156,7 +159,11 @@ class Reports:
         carriers: CarrierOf,
         silent_ms: int,
         ticket_key: bytes,
+        spool: Spool,
+        late: LatePrices,
     ) -> None:
+        self.spool = spool
+        self.late = late
         self.auth = auth
         self.calls = calls
         self.clock = clock
@@ -240,4 +247,13 @@ class EndedReport(Report):
             ticket=body.ticket,
             leg_call_id=body.leg_call_id,
         )
-        return await record_end(self._reports.calls, call_id, report, now_ms, self._reports.ticket_key)
+        reports = self._reports
+        try:
+            return await record_end(reports.calls, call_id, report, now_ms, reports.ticket_key, reports.late)
+        except OUTAGE:
+            known = remembered_by(report.ticket, call_id, now_ms, reports.ticket_key)
+            if known is None or not known.facts.outage:
+                raise  # the edge repeats it; what Redis knows of the call is there when it is back
+            await asyncio.to_thread(reports.spool.keep, call_id, report)
+            SPOOLED.inc()
+            return Recorded.DONE

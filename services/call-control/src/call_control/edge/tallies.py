@@ -8,6 +8,7 @@ from functools import lru_cache
 from prometheus_client import Counter
 
 ADMISSIONS = Counter("landline_admissions_total", "Decisions on new calls", ["decision", "reason"])
+SPOOLED = Counter("landline_spooled_ends_total", "Ends of calls kept on disk because Redis was away")
 
 
 @lru_cache(maxsize=256)

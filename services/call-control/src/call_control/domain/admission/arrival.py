@@ -114,6 +114,7 @@ def judge_room(case: Case) -> None:
     """Only calls are counted; money and daily usage never refuse a call from outside."""
     case.brand_max_calls, case.client_max_calls = case.brand.max_calls, case.client.max_calls
     case.device_per_minute = case.client_per_minute = 0
+    case.outage = False
     case.terms, case.hold = UNPRICED, FirstHold(0, 0, 0)
     case.priced = case.pinned = None
 

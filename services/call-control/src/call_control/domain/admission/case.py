@@ -105,11 +105,11 @@ class Case:
     """One call being decided. Attributes by the step that sets them; see `pipeline.STEPS`."""
 
     __slots__ = (
-        "arrival", "asked", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s", "client",
-        "client_max_calls", "client_per_minute", "ddi", "device", "device_per_minute", "dialled", "diverted",
-        "facts", "filtered_by", "hide_once", "hold", "hour_limit_micros", "legs", "now_ms", "on_net",
-        "pinned", "priced", "random", "request", "risk", "shown", "shown_by", "source_by", "targets",
-        "terms", "withhold",
+        "arrival", "asked", "brand", "brand_max_calls", "call_class", "callee", "caller", "cap_s",
+        "client", "client_max_calls", "client_per_minute", "ddi", "device", "device_per_minute",
+        "dialled", "diverted", "facts", "filtered_by", "hide_once", "hold", "hour_limit_micros", "legs",
+        "now_ms", "on_net", "outage", "pinned", "priced", "random", "request", "risk", "shown",
+        "shown_by", "source_by", "targets", "terms", "withhold",
     )  # fmt: skip
 
     request: CallRequest
@@ -153,6 +153,7 @@ class Case:
     # rate
     priced: Priced | None
     pinned: str | None
+    outage: bool
     # caps
     cap_s: int
     # money

@@ -21,7 +21,7 @@ def judge(case: Case) -> None:
     case.brand_max_calls = 0 if case.emergency else case.brand.max_calls
     case.client_max_calls = 0 if case.emergency else client.max_calls
     if case.priced is None:
-        case.terms, case.hold = UNPRICED, FirstHold(0, 0, 0)
+        case.terms, case.hold = client.terms if case.outage else UNPRICED, FirstHold(0, 0, 0)
         return
     case.terms = client.terms
     if case.hour_limit_micros is not None:

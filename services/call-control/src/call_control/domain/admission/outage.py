@@ -1,0 +1,24 @@
+"""What may go out while counters or rates can't be reached (domain.md section 4, after the steps; section 2).
+
+Unknown never means allowed: only what the client's outage_policy names, and emergency calls (promise 4).
+"""
+
+from __future__ import annotations
+
+from landline.numbering.countries import is_domestic
+
+from call_control.domain.admission.case import Case
+from call_control.domain.risk import NORMAL
+
+
+def tolerated(case: Case) -> bool:
+    """allow: whatever passed the other rules; domestic: ordinary numbers of the client's own country.
+
+    A premium number at home is as dear as one abroad, so domestic means normal ones only.
+    """
+    if case.emergency:
+        return True
+    client = case.client
+    if client.outage_policy == "domestic":
+        return case.risk == NORMAL and is_domestic(case.callee, client.country)
+    return client.outage_policy == "allow"
