@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from call_control.adapters import geoip
-from call_control.adapters.geoip import GeoIp
+from landline.chassis import geoip
+from landline.chassis.geoip import GeoIp
 
 from tests.support import configured as c
 from tests.support.decided import decided

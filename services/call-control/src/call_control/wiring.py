@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from landline.chassis.geoip import GeoIp
 from landline.chassis.postgres import Database
 from landline.chassis.redis import AnyRedis, AutoBatch, connect
 from landline.chassis.secrets import Keyring, NoSecretsKey
@@ -21,7 +22,6 @@ from call_control.adapters.device_secrets import DeviceSecrets
 from call_control.adapters.edge_states import EdgeStates
 from call_control.adapters.fact_parsing import Unseal
 from call_control.adapters.facts_cache import FactsCache
-from call_control.adapters.geoip import GeoIp
 from call_control.adapters.postings import Postings
 from call_control.adapters.read_model import ReadModel
 from call_control.adapters.registrations import Registrations

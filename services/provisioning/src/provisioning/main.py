@@ -30,7 +30,7 @@ from provisioning.accounts.grants import grants_router
 from provisioning.accounts.routes import router as auth_router
 from provisioning.accounts.signing_keys import SigningKeys
 from provisioning.accounts.wiring import accounts_work, open_accounts
-from provisioning.api import ddi_imports, lists, notification_templates
+from provisioning.api import address_country, ddi_imports, lists, notification_templates
 from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
 from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
@@ -53,6 +53,7 @@ def routers() -> list[APIRouter]:
     special = [
         auth_router,
         lists.router,
+        address_country.router,
         notification_templates.router,
         unlink_router(REGISTRY),
         bulk_router(REGISTRY),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -64,3 +65,15 @@ def canonical_host(text: str) -> str:
     if name.rpartition(".")[2].isdigit():
         raise BadAddress("not a host name or address")
     return name
+
+
+def overlaps(network: str, others: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Those of (id, network) that hold this one or lie in it: (id, network, how), the largest first."""
+    own = ip_network(network)
+    found = []
+    for other_id, text in others:
+        other = ip_network(text)
+        if other.version == own.version and other.overlaps(own):
+            how = "lies inside it" if other.prefixlen >= own.prefixlen else "holds it already"
+            found.append((other.prefixlen, other_id, text, f"{text} {how}"))
+    return [(other_id, text, how) for _, other_id, text, how in sorted(found)]

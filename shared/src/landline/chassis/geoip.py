@@ -1,13 +1,14 @@
 """The country of an address: the operator's .mmdb, else the table that comes with the `iptocc` package.
 
 Private, loopback and other non-global addresses have no country, whatever a database says of them (one
-public database puts 192.168.1.1 in Australia: platform-notes section 2C).
+public database puts 192.168.1.1 in Australia: platform-notes section 2C). call-control filters by it, and
+provisioning tells operators what it would say: both must answer the same.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -15,11 +16,15 @@ from typing import Protocol
 import maxminddb
 import structlog
 
-from call_control.domain.admission.source_filter import address
-
 CACHED_ADDRESSES = 65_536
 RECHECK_S = 1.0
 log = structlog.get_logger(__name__)
+
+
+def address(text: str) -> IPv4Address | IPv6Address:
+    """The address; IPv4 inside IPv6 (`::ffff:192.0.2.1`) is the IPv4 one. ValueError for no address."""
+    found = ip_address(text.partition("%")[0])
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
 
 
 class Table(Protocol):
@@ -52,6 +57,9 @@ class DatabaseFile:
             record = self._reader.get(source_ip)
         except ValueError:  # an IPv6 address asked of an IPv4 database
             return None
+        except Exception as error:  # a damaged place in the file raises whatever the reader stumbles over
+            log.warning("country database damaged", error=repr(error)[:200])
+            return None
         if not isinstance(record, dict):
             return None
         country = record.get("country")
@@ -78,6 +86,11 @@ class GeoIp:
         if self._path is not None and monotonic() - self._checked_at > RECHECK_S:
             self._reload(self._path)
         return self._cached(source_ip)
+
+    @property
+    def source(self) -> str:
+        """Who says so: `built-in`, or the name of the operator's file."""
+        return "built-in" if self._path is None else self._path.name
 
     def missing(self) -> str | None:
         """For readiness: None, or what is wrong with the operator's file."""
