@@ -58,7 +58,7 @@ async def test_all_of_a_client_stands_in_one_hash(world: World) -> None:
 
 @BOTH
 async def test_a_lower_or_equal_version_changes_nothing(world: World) -> None:
-    """Redelivered and reordered events: the newest row wins, not the last to arrive (APPLIED, STALE)."""
+    """Redelivered and reordered events: the newest row wins, not the last (APPLIED, SAME, STALE)."""
     model = ReadModel(world.batch)
     await model.apply([c.brand(), c.client(3, max_calls=3)], 0)
     await model.apply([c.client(2, max_calls=2), c.client(3, max_calls=9)], 0)
@@ -212,7 +212,34 @@ async def test_a_direct_device_is_indexed_by_its_address(world: World) -> None:
     key = keys.brand(c.PARTITION, c.BRAND)
     assert (await rows(world, key))[f"direct:{c.DEVICE}"]["client_id"] == c.CLIENT
     await model.apply([c.device(version=2)], 0)
-    assert await rows(world, key) == {}
+    assert await world.batch.execute("HGETALL", key) == {}
+    await model.apply([direct], 0)
+    assert await rows(world, key) == {}, "late, and older than what the device is now"
+
+
+async def test_a_device_that_registers_tells_nobody_of_its_brand(world: World) -> None:
+    """ABSENT: with 100,000 devices each change of one would have the whole brand read anew by every worker,
+    and leave a trace in the hash that is read for it."""
+    model = ReadModel(world.batch)
+    await model.apply([c.brand(), c.client()], 0)
+    await world.redis.delete(INVALIDATE)
+    await model.apply([c.device()], 0)
+    direct = c.device("pbx", c.OTHER_DEVICE, direct_connectivity=True, ip="203.0.113.7", port=5060)
+    told = [entry[b"kind"] for _, entry in await world.redis.xrange(INVALIDATE)]
+    await model.apply([direct], 0)
+    after = [entry[b"kind"] for _, entry in await world.redis.xrange(INVALIDATE)]
+    assert (told, after) == ([b"client"], [b"client", b"client", b"brand"])
+    assert set(await rows(world, keys.brand(c.PARTITION, c.BRAND))) == {f"direct:{c.OTHER_DEVICE}"}
+
+
+async def test_what_follows_a_row_is_written_when_the_row_itself_came_before(world: World) -> None:
+    """SAME: killed between the two, the event comes again; the device must be found by its address then."""
+    model, key = ReadModel(world.batch), keys.brand(c.PARTITION, c.BRAND)
+    direct = c.device(direct_connectivity=True, ip="203.0.113.7", port=5060)
+    await model.apply([c.brand(), c.client(), direct], 0)
+    await world.batch.execute("HDEL", key, f"direct:{c.DEVICE}")
+    await model.apply([direct], 0)
+    assert set(await rows(world, key)) == {f"direct:{c.DEVICE}"}
 
 
 async def test_large_versions_survive_lua(world: World) -> None:

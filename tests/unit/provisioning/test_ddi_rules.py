@@ -26,6 +26,9 @@ NUMBER = {
         ("+12125550123", None, False, ["not_in_country"]),
         ("+14165550123", "US", False, []),
         ("+441481960194", "GB", False, []),
+        ("+390236618300", "IT", False, []),
+        ("+39236618300", "IT", False, ["unusual_number"]),
+        ("+34000000000", "ES", False, ["unusual_number"]),
     ],
 )
 def test_a_number_belongs_to_its_country_and_its_plan(

@@ -32,7 +32,8 @@ class Invalidation(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Place:
     """One hash field. `owner`: who has it, for what can move. `name_field`: of its row, by which the brand's
-    index `names` finds `holder`; empty for what has no name there."""
+    index `names` finds `holder`; empty for what has no name there. `follows`: it is there only beside the
+    row's first place, so it needs no tombstone of its own."""
 
     key: str
     field: str
@@ -42,6 +43,12 @@ class Place:
     names: str = ""
     name_field: str = ""
     holder: str = ""
+    follows: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing of it is to be there, not even a trace."""
+        return self.follows and self.data is None
 
     @property
     def name(self) -> str:
@@ -135,9 +142,15 @@ def _of_client(change: Change, partition: int, brand_id: str) -> list[Place]:
     if client_id is None or change.entity != "device":
         return [Place(key, field, changes, change.data)]
     names = keys.device_names(partition, brand_id)
-    direct = _in_brand(change, partition, f"direct:{change.entity_id}", _direct(change.data, client_id))
+    found_by = Place(
+        keys.brand(partition, brand_id),
+        f"direct:{change.entity_id}",
+        Invalidation("brand", brand_id),
+        _direct(change.data, client_id),
+        follows=True,
+    )
     device = Place(key, field, changes, change.data, "", names, "name", client_id)
-    return [device, direct]
+    return [device, found_by]
 
 
 def _on_platform(change: Change, brand_id: str) -> Place:

@@ -41,17 +41,18 @@ class ReadModel:
         """Write the changes; returns those that must wait, because their brand is not known yet.
 
         Rows may come in any order and again. Invalidations are sent also for what changed nothing: a crash
-        between the two would otherwise leave caches as they were.
+        between the two would otherwise leave caches as they were. Only what was to be gone and was not there
+        is told to nobody: else every device that registers would have its brand read anew.
         """
         kept = [change for change in changes if change.entity in ENTITIES]
         brands = [change for change in kept if change.entity == "brand"]
-        await self._write_all(brands, now_ms, source)
+        told = await self._write_all(brands, now_ms, source)
         self._learn(brands)
         await self._learn_missing({c.brand_id for c in kept if c.brand_id} - self._partitions.keys())
         rest = [c for c in kept if c.entity != "brand" and c.brand_id not in self._gone]
         ready = [c for c in rest if self._placeable(c)]
-        await self._write_all(ready, now_ms, source)
-        await self.invalidate(place.changes for c in (*brands, *ready) for place in self._places(c))
+        told += await self._write_all(ready, now_ms, source)
+        await self.invalidate(told)
         return [c for c in rest if not self._placeable(c)]
 
     def _placeable(self, change: Change) -> bool:
@@ -79,7 +80,7 @@ class ReadModel:
         """Where a row is kept, once it was applied: (key, field)."""
         if change.entity not in ENTITIES or not self._placeable(change):
             return []
-        return [(place.key, place.field) for place in self._places(change)]
+        return [(place.key, place.field) for place in self._places(change) if not place.is_gone]
 
     async def sweep(self, now_ms: int) -> int:
         """Forget tombstones whose time has come; returns how many."""
@@ -123,12 +124,23 @@ class ReadModel:
     def _places(self, change: Change) -> list[Place]:
         return places(change, self._partitions.get(change.brand_id or ""))
 
-    async def _write_all(self, changes: Iterable[Change], now_ms: int, source: str) -> None:
-        await asyncio.gather(
-            *(self._write(c, place, now_ms, source) for c in changes for place in self._places(c))
-        )
+    async def _write_all(self, changes: Iterable[Change], now_ms: int, source: str) -> list[Invalidation]:
+        """Write each change's places; what is to be told of it."""
+        told = await asyncio.gather(*(self._write_places(c, now_ms, source) for c in changes))
+        return [each for one in told for each in one]
 
-    async def _write(self, change: Change, place: Place, now_ms: int, source: str) -> None:
+    async def _write_places(self, change: Change, now_ms: int, source: str) -> list[Invalidation]:
+        first, *others = self._places(change)
+        stale = await self._write(change, first, now_ms, source) == b"STALE"
+        told = [first.changes]
+        for place in others:
+            if place.follows and (stale or (place.is_gone and source == "snapshot")):
+                continue  # what a snapshot lacks is swept
+            if await self._write(change, place, now_ms, source) != b"ABSENT":
+                told.append(place.changes)
+        return told
+
+    async def _write(self, change: Change, place: Place, now_ms: int, source: str) -> bytes:
         """Run the script; a thing that moved meanwhile is looked up again."""
         while True:
             expected, former = await self._former(change, place)
@@ -139,11 +151,11 @@ class ReadModel:
                 [place.key, former, owners, place.names or place.key, keys.tombstones(place.key)],
                 [
                     place.field, change.version, change.position, source, data, place.owner, expected,
-                    place.name, place.holder, now_ms + TOMBSTONE_MS, place.name_field,
+                    place.name, place.holder, 0 if place.follows else now_ms + TOMBSTONE_MS, place.name_field,
                 ],
             )  # fmt: skip
             if reply[0] != b"MOVED":
-                return
+                return bytes(reply[0])
 
     async def _former(self, change: Change, place: Place) -> tuple[str, str]:
         """Who has the thing according to `owners`, and the key it then lives under."""

@@ -24,6 +24,7 @@ from call_control.adapters.read_model import ReadModel
 from call_control.adapters.snapshots import BILLING, PROVISIONING, Peers
 
 ROWS_AT_ONCE = 500
+FIELDS_AT_ONCE = 500
 LOCK_S = 60
 log = structlog.get_logger(__name__)
 
@@ -75,18 +76,22 @@ class Rebuild:
 
     async def _load(self, path: str) -> str:
         """Apply one service's snapshot, then remove what it does not have. Returns its position."""
-        seen: set[tuple[str, str]] = set()
+        seen: set[int] = set()
         async with self._peers.snapshot(path) as (head, rows):
             position = str(head["position"])
             async for part in _parts(rows):
-                changes = [change_of(row, position) for row in part if "entity" in row]
-                waiting = await self._model.apply(changes, self._clock.now_ms(), "snapshot")
-                for change in waiting:
-                    log.error("row of an unknown brand", entity=change.entity, id=change.entity_id)
-                seen |= {place for change in changes for place in self._model.fields_of(change)}
-                await asyncio.gather(*(self._balance(row) for row in part if "settled_micros" in row))
+                seen |= await self._take_in(part, position)
         await self._sweep(seen, position, rates=path == BILLING)
         return position
+
+    async def _take_in(self, part: list[dict[str, Any]], position: str) -> set[int]:
+        """Write some rows; where they stand now."""
+        changes = [change_of(row, position) for row in part if "entity" in row]
+        waiting = await self._model.apply(changes, self._clock.now_ms(), "snapshot")
+        for change in waiting:
+            log.error("row of an unknown brand", entity=change.entity, id=change.entity_id)
+        await asyncio.gather(*(self._balance(row) for row in part if "settled_micros" in row))
+        return {hash(place) for change in changes for place in self._model.fields_of(change)}
 
     async def _balance(self, row: dict[str, Any]) -> None:
         partition = await self._model.partition(row["brand_id"])
@@ -100,15 +105,29 @@ class Rebuild:
             self._clock.now_ms(),
         )
 
-    async def _sweep(self, seen: set[tuple[str, str]], position: str, *, rates: bool) -> None:
-        """Remove fields of this service that the snapshot lacks and that are not newer than it."""
+    async def _sweep(self, seen: set[int], position: str, *, rates: bool) -> None:
+        """Remove fields of this service that the snapshot lacks and that are not newer than it.
+
+        `seen` holds hashes of (key, field): a million of them fit where the names would take gigabytes; of
+        two with one hash a row too many stays, until the next rebuild.
+        """
         async for raw in self._batch.redis.scan_iter(match="*landline:cfg:*", count=1000, _type="HASH"):
             key = raw.decode()
             if _is_model(key, rates):
-                for field, value in as_map(await self._batch.execute("HGETALL", key)).items():
+                async for field, value in self._fields(key):
                     name = field.decode()
-                    if (key, name) not in seen and _is_of(key, name, rates):
+                    if hash((key, name)) not in seen and _is_of(key, name, rates):
                         await self._remove(key, name, value, position)
+
+    async def _fields(self, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
+        """A hash field by field, some at a time: a pool of a million numbers would hold up every call."""
+        cursor: Any = b"0"
+        while True:
+            cursor, page = await self._batch.execute("HSCAN", key, cursor, "COUNT", FIELDS_AT_ONCE)
+            for field, value in as_map(page).items():
+                yield field, value
+            if int(cursor) == 0:
+                return
 
     async def _remove(self, key: str, field: str, value: bytes, position: str) -> None:
         row = msgspec.json.decode(value)

@@ -14,13 +14,15 @@
 --       expected    text  the owner that the caller found, to choose `former`
 --       name        text  what `names` finds it by; empty: nothing, or deleted
 --       holder      text  what `names` tells; empty: it has no name there
---       sweep_ms    int   when its tombstone may be swept
+--       sweep_ms    int   when its tombstone may be swept; 0: it leaves none, for what follows another row
 --       name_field  text  the field of the row that holds the name
 -- RETURNS {status}
 --   APPLIED   written
---   STALE     the same or a newer version is there: nothing changed
+--   SAME      this version is there: nothing changed
+--   STALE     a newer version is there: nothing changed
+--   ABSENT    it was to leave without a trace, and is not there
 --   MOVED     the owner is no longer `expected`: ask again with the right `former`
--- Idempotent: a repeated version is STALE.
+-- Idempotent: a repeated version is SAME.
 
 local function newer_than(position, other)
   local ms, seq = string.match(position, '^(%d+)%-(%d+)$')
@@ -41,9 +43,19 @@ if owner ~= '' and (known and known.o or '') ~= expected then
 end
 if known and known.v >= version then
   -- A snapshot is the truth as of its position, also where a restored database counts from a lower version.
-  if source ~= 'snapshot' or newer_than(known.i, position) or known.v == version then
+  if known.v == version then
+    return { 'SAME' }
+  end
+  if source ~= 'snapshot' or newer_than(known.i, position) then
     return { 'STALE' }
   end
+end
+if data == '' and sweep_ms == 0 then
+  if not known then
+    return { 'ABSENT' }
+  end
+  redis.call('HDEL', KEYS[1], field)
+  return { 'APPLIED' }
 end
 
 local old_raw = redis.call('HGET', KEYS[2], field)

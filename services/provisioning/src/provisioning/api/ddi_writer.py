@@ -6,13 +6,13 @@ the caller may not see.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from landline.chassis.postgres import RawConnection, raw
 from landline.chassis.resources import Actor, Registry, Row
-from landline.chassis.resources.wire import wire_value
+from landline.chassis.resources.wire import to_wire
 from landline.contracts.envelope import seal
 from landline.contracts.provisioning.events import EntityChanged
 from landline.kernel.clock import utc
@@ -64,23 +64,11 @@ async def add_ddis(tx: AsyncConnection, registry: Registry, actor: Actor, rows: 
     columns = [[row[name] for row in rows] for name in _COLUMNS]
     added = {record["number"] for record in await conn.fetch(_DDIS, *columns)}
     made = [row for row in rows if row["number"] in added]
-    wire = [_wire(row) for row in made]
+    wire = [to_wire(DDIS, row) for row in made]
     await _record(conn, actor, made, wire)
     events = [_event(registry, actor, row, data) for row, data in zip(made, wire, strict=True)]
     await conn.execute(_OUTBOX, DDIS.stream, events)
     return {row["number"] for row in rows} - added
-
-
-def _shown() -> Callable[[Row], Row]:
-    names = DDIS.shown()
-
-    def wire(row: Row) -> Row:
-        return {name: wire_value(row.get(name)) for name in names}
-
-    return wire
-
-
-_wire = _shown()
 
 
 async def _record(conn: RawConnection, actor: Actor, rows: Sequence[Row], wire: Sequence[Row]) -> None:

@@ -30,7 +30,7 @@ from provisioning.api.ddi_lines import LineReader
 from provisioning.api.ddi_writer import add_ddis, new_row
 from provisioning.domain.ddi_sheet import MAX_ERRORS, Line, LineError, Sheet, read_sheet
 
-LINES_AT_ONCE = 250
+LINES_AT_ONCE = 500
 POLL_S = 2.0
 log = get_logger(__name__)
 

@@ -17,9 +17,13 @@ from landline.chassis.resources.declaration import Resource, Row
 from landline.chassis.resources.field_types import ApiModel, Micros
 from landline.kernel.money import decimal_string
 
+_PLAIN = frozenset({str, int, bool})
+
 
 def wire_value(value: Any) -> Any:
     """A column's value in JSON: times in UTC with Z, ids and decimals as text."""
+    if value is None or type(value) in _PLAIN:  # most of what is shown
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(value, UUID | Decimal):
@@ -45,7 +49,27 @@ def field_value(resource: Resource, name: str, row: Row) -> Any:
 def to_wire(resource: Resource, row: Row, principal: Principal | None = None) -> Row:
     """A row as its JSON object: what this principal may see of it; None: everything."""
     hidden = resource.hidden(principal) if principal else frozenset()
-    return {name: field_value(resource, name, row) for name in resource.shown() if name not in hidden}
+    return {
+        name: wire_value(row[key]) if key is not None and not money else _shown(key, row)
+        for name, key, money in _columns_shown(resource, hidden)
+    }
+
+
+@cache
+def _columns_shown(resource: Resource, hidden: frozenset[str]) -> tuple[tuple[str, str | None, bool], ...]:
+    """(field, its column, whether it is money) of all that is shown: looked up once, not for each row."""
+    found: list[tuple[str, str | None, bool]] = []
+    for name in resource.shown():
+        column = resource.column(name)
+        if name not in hidden:
+            money = column is not None and isinstance(column.type, Micros)
+            found.append((name, None if column is None else column.key, money))
+    return tuple(found)
+
+
+def _shown(key: str | None, row: Row) -> str | None:
+    micros = None if key is None else row[key]
+    return None if micros is None else decimal_string(micros)
 
 
 def to_columns(resource: Resource, given: ApiModel) -> Row:
