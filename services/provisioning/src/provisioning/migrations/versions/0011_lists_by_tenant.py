@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from landline.chassis.migrations import run_sql
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
