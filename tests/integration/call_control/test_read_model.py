@@ -225,9 +225,14 @@ async def test_a_device_that_registers_tells_nobody_of_its_brand(world: World) -
     await world.redis.delete(INVALIDATE)
     await model.apply([c.device()], 0)
     direct = c.device("pbx", c.OTHER_DEVICE, direct_connectivity=True, ip="203.0.113.7", port=5060)
-    told = [entry[b"kind"] for _, entry in await world.redis.xrange(INVALIDATE)]
+
+    async def kinds() -> list[bytes]:
+        entries: Any = await world.redis.xrange(INVALIDATE)
+        return [entry[b"kind"] for _, entry in entries]
+
+    told = await kinds()
     await model.apply([direct], 0)
-    after = [entry[b"kind"] for _, entry in await world.redis.xrange(INVALIDATE)]
+    after = await kinds()
     assert (told, after) == ([b"client"], [b"client", b"client", b"brand"])
     assert set(await rows(world, keys.brand(c.PARTITION, c.BRAND))) == {f"direct:{c.OTHER_DEVICE}"}
 

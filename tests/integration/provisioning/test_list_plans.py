@@ -16,11 +16,12 @@ from landline.chassis.resources import Micros, Resource
 from landline.chassis.resources.listing import filterable, page_statement, parse_list, sortable
 from landline.chassis.settings import Settings
 from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, Uuid, text
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.provisioning_api import REGISTRY, Api
 
+DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 BRAND, CLIENT = str(uuid4()), str(uuid4())
 # Keys of integrators are few, and are looked for by all that an operator knows of one.
 _FEW = {"api-keys"}
@@ -106,7 +107,7 @@ async def plan_of(
 ) -> dict[str, Any]:
     query = parse_list(resource, params, principal)
     statement = page_statement(resource, query, principal)
-    sql = str(statement.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+    sql = str(statement.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
     found: Any = (await tx.exec_driver_sql(f"explain (format json) {sql}")).scalar()
     plans = json.loads(found) if isinstance(found, str) else found
     plan: dict[str, Any] = plans[0]["Plan"]
