@@ -9,7 +9,7 @@ import pytest
 from landline.chassis.embedded.services import load_services
 from landline.chassis.settings import Settings
 
-from tests.support.openapi_rules import faults, operations, resolve
+from tests.support.openapi_rules import faults, lint, operations, resolve
 
 CRUD = ("get", "post"), ("get", "patch", "delete")
 FIRST_CUT: dict[str, dict[str, Any]] = {
@@ -92,6 +92,12 @@ def test_every_promised_resource_is_served(service: str) -> None:
         words = ["{}" if word.startswith("{") else word for word in path.removeprefix(base).split("/")]
         served.add(f"{method} {'/'.join(words)}")
     assert promised(service) - served == set()
+
+
+@pytest.mark.parametrize("service", FIRST_CUT)
+def test_every_operation_is_described_and_shown_by_example(service: str) -> None:
+    """People read the document before the code, and generators make clients of it."""
+    assert lint(document(service)) == []
 
 
 @pytest.mark.parametrize("service", FIRST_CUT)

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
+
 Json = Any
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 TYPES = {"null", "boolean", "object", "array", "number", "string", "integer"}
@@ -28,6 +30,85 @@ def faults(document: Json) -> list[str]:
                 ]
     found += [f"schema {where}: {fault}" for where, fault in _schemas(document)]
     return found
+
+
+# POSTs without an effect that could happen twice, or whose answer must not be kept (tokens).
+NO_IDEMPOTENCY_KEY = {
+    "auth/": "tokens are not kept, and a session opened twice harms nobody",
+    "price-quotes": "reads",
+    "simulate": "reads",
+    "/try": "reads",
+    "/preview": "reads",
+    "ready-made": "made once, however often it is asked for",
+    "hangup": "hanging up twice is hanging up",
+}
+
+
+def lint(document: Json) -> list[str]:
+    """House rules on top of validity: everything is described, shown by example, and says how it refuses."""
+    found, ids = [], Counter(op.get("operationId") for _, _, op in operations(document))
+    for method, path, operation in operations(document):
+        if not any(status[0] == "2" for status in operation["responses"]):
+            continue  # a redirect
+        wrong = [*_words(operation), *_refuses(path, operation), *_shown(document, operation)]
+        if ids[operation.get("operationId")] > 1:
+            wrong.append("operationId is not unique: give the route another name")
+        if method == "post" and not _is_idempotent(path, operation):
+            wrong.append("no Idempotency-Key: use `once`, and name the header in openapi_extra")
+        found += [f"{method} {path}: {each}" for each in wrong]
+    return found
+
+
+def _is_idempotent(path: str, operation: Json) -> bool:
+    if any(part in path for part in NO_IDEMPOTENCY_KEY) or "edge" in operation.get("tags", []):
+        return True
+    return any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", []))
+
+
+def _words(operation: Json) -> Iterator[str]:
+    if not operation.get("tags"):
+        yield "no tag"
+    if len(operation.get("summary", "")) < 2 or len(operation.get("description", "")) < 5:
+        yield "no summary or description: give the route a docstring"
+    for parameter in operation.get("parameters", []):
+        if not parameter.get("description"):
+            yield f"parameter {parameter['name']} is not described"
+
+
+def _refuses(path: str, operation: Json) -> Iterator[str]:
+    answers = operation["responses"]
+    wanted = {"503"}
+    if operation.get("security"):
+        wanted.add("401")
+    if "{" in path:
+        wanted.add("404")
+    if operation.get("requestBody"):
+        wanted |= {"413", "422"}
+    yield from (f"does not say how it refuses with {status}" for status in sorted(wanted - set(answers)))
+    for status, answer in answers.items():
+        if status[0] in "45" and "application/problem+json" not in answer.get("content", {}):
+            yield f"{status} is no problem+json"
+
+
+def _shown(document: Json, operation: Json) -> Iterator[str]:
+    """Every JSON body and answer has an example, and the example is one."""
+    bodies = {"body": operation.get("requestBody") or {}}
+    bodies |= {status: a for status, a in operation["responses"].items() if status[0] == "2"}
+    for where, body in bodies.items():
+        media = body.get("content", {}).get("application/json")
+        if media is None or not media.get("schema"):
+            continue
+        if not media.get("examples"):
+            yield f"{where} has no example"
+        for name, example in media.get("examples", {}).items():
+            for fault in _misfits(document, media["schema"], example["value"]):
+                yield f"{where}, example {name}: {fault}"
+
+
+def _misfits(document: Json, schema: Json, value: Json) -> list[str]:
+    whole = {**schema, "components": document["components"]}
+    validator = jsonschema_rs.Draft202012Validator(whole)
+    return [f"{'.'.join(map(str, e.instance_path))}: {e.message}"[:200] for e in validator.iter_errors(value)]
 
 
 def _head(document: Json) -> Iterator[str]:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from landline.chassis import health, metrics, problems
+from landline.chassis import health, metrics, openapi_document, problems
 from landline.chassis.direct import DirectApp
 from landline.chassis.settings import Settings
 from landline.kernel.ids import new_id
@@ -63,6 +63,7 @@ def build_app(
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: openapi_document.operation_id(route.name),
     )
     app.state.settings = settings
     problems.install(app)
@@ -72,7 +73,7 @@ def build_app(
     app.add_route("/healthz", health.healthz, include_in_schema=False)
     app.add_route("/readyz", health.readyz, include_in_schema=False)
     app.add_route("/metrics", metrics.metrics_page, include_in_schema=False)
-    _describe_problems(app)
+    _complete_openapi(app)
     app.add_middleware(Front, service=service, body_limits=dict(body_limits or {}))
     return app
 
@@ -82,27 +83,14 @@ async def _docs(_request: Request) -> Response:
     return HTMLResponse(page, headers={"Content-Security-Policy": _DOCS_POLICY})
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Our problem details in OpenAPI, in place of FastAPI's own validation error."""
+def _complete_openapi(app: FastAPI) -> None:
+    """Serve the document with what FastAPI leaves out."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         known = app.openapi_schema is not None
         schema = plain()
-        if not known:
-            parts = schema.setdefault("components", {}).setdefault("schemas", {})
-            details = problems.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-            parts.update(details.pop("$defs"))
-            parts["ProblemDetails"] = details
-            for name in ("HTTPValidationError", "ValidationError"):
-                parts.pop(name, None)
-            for operation in (op for path in schema["paths"].values() for op in path.values()):
-                operation["responses"].update(
-                    problems.responses(422) if "422" in operation["responses"] else {}
-                )
-                operation["responses"].pop("422", None) if 422 in operation["responses"] else None
-                operation["responses"] = {str(k): v for k, v in operation["responses"].items()}
-        return schema
+        return schema if known else dict(openapi_document.complete(schema))
 
     app.openapi = openapi  # type: ignore[method-assign]
 

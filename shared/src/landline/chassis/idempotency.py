@@ -31,6 +31,24 @@ from landline.chassis.problems import Conflict, FieldError, InvalidInput
 from landline.chassis.surroundings import is_surroundings
 
 LIFE = timedelta(hours=24)
+
+WRITE_HEADERS: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "maxLength": longest},
+            "description": about,
+        }
+        for name, longest, about in (
+            ("Idempotency-Key", 255, "same key and body within 24 h: the same answer, one effect"),
+            ("X-Reason", 500, "kept with the audit entry"),
+        )
+    ]
+}
+"""`openapi_extra=` of a POST that uses `once`: the headers that it takes."""
+
 PURGE_EVERY_S = 600
 _FORM = re.compile(r"[\x21-\x7e]{1,255}")
 

@@ -10,12 +10,12 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 from landline.chassis.auth import Caller
-from landline.chassis.idempotency import Answer, RequestKey, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, RequestKey, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, responses
 from landline.chassis.resources import Actor, ApiModel, Resource, Rights, actor_of, fetch
 from landline.chassis.resources.audit import record
-from landline.chassis.resources.wire import to_wire
+from landline.chassis.resources.wire import read_schema, to_wire
 from landline.kernel.clock import utc
 from landline.kernel.ids import uuid7
 from sqlalchemy import text
@@ -72,8 +72,9 @@ _INPUT = text("insert into job_inputs (job_id, brand_id, body) values (:id, :bra
 @router.post(
     "/rate-decks/{id}/import",
     status_code=202,
-    response_model=JobRead,
+    response_model=read_schema(JOB),
     responses=responses(401, 403, 404, 413, 422),
+    openapi_extra=WRITE_HEADERS,
 )
 async def import_rates(
     id: UUID,

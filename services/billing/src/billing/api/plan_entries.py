@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from landline.chassis.auth import Caller
-from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import NotFound, responses
 from landline.chassis.resources import Actor, Registry, Row, actor_of, check_texts, fetch
@@ -57,7 +57,13 @@ def _add_list(router: APIRouter) -> None:
 
 
 def _add_create(router: APIRouter, registry: Registry) -> None:
-    @router.post(PATH, status_code=201, response_model=READ, responses=responses(401, 403, 404, 409, 422))
+    @router.post(
+        PATH,
+        status_code=201,
+        response_model=READ,
+        responses=responses(401, 403, 404, 409, 422),
+        openapi_extra=WRITE_HEADERS,
+    )
     async def add_entry(id: UUID, request: Request, caller: Caller, body: EntryFields) -> Response:
         PLAN.require(caller, "u")
         check_texts(await request.json())

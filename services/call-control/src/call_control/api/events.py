@@ -28,9 +28,12 @@ _HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+_EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "one event: `data` is JSON; send the last `id` back as Last-Event-ID to go on from there",
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
 }
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": _EVENT}}}}
 router = APIRouter(tags=["live calls"])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI
+from landline.chassis import openapi_document
 from landline.chassis.direct import DirectApp
 
 from call_control.app.answers import Allow, AllowInbound, AllowOnward, Deny
@@ -54,6 +55,13 @@ class ChallengeAnswer(msgspec.Struct, frozen=True):
     decision: str = "challenge"
 
 
+class NoopAnswer(msgspec.Struct, frozen=True):
+    """As long as an allow, and decided by nobody."""
+
+    decision: str
+    padding: str
+
+
 @dataclass(frozen=True, slots=True)
 class EdgeRoutes:
     """One endpoint per address."""
@@ -87,7 +95,7 @@ _ADDRESSES: tuple[tuple[str, str, str, type | None, tuple[type, ...]], ...] = (
     ("credentials", "/credentials", "Digest credentials of a device", None, (CredentialsAnswer,)),
     ("peers", "/edges/peers", "Whose calls need no digest", None, (Peers,)),
     ("fallback", "/edges/fallback", "Emergency calls while we are away", None, (Fallback,)),
-    ("noop", "/noop", "For the bench: what no admission can be faster than", None, ()),
+    ("noop", "/noop", "For the bench: what no admission can be faster than", None, (NoopAnswer,)),
 )
 
 
@@ -138,11 +146,12 @@ def _describe(schema: dict[str, Any], bodies: tuple[type, ...]) -> None:
         edge_key={"type": "http", "scheme": "bearer"}, edge_basic={"type": "http", "scheme": "basic"}
     )
     for name, path, summary, asked, answers in _ADDRESSES:
-        operation = _operation(path, summary, asked, answers)
+        operation = {"operationId": f"edge_{name}", **_operation(path, summary, asked, answers)}
         if name in _READ:
             operation["parameters"] = [_parameter(each, "query") for each in _READ[name]]
         method = "get" if name in _READ else "post"
         schema["paths"].setdefault(BASE + path, {})[method] = operation
+    openapi_document.complete(schema)
 
 
 def _operation(path: str, summary: str, asked: type | None, answers: tuple[type, ...]) -> dict[str, Any]:
@@ -172,4 +181,4 @@ def _parameter(name: str, where: str) -> dict[str, Any]:
 
 def _content(*kinds: type) -> dict[str, Any]:
     refs = [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds]
-    return {"content": {"application/json": {"schema": refs[0] if len(refs) == 1 else {"oneOf": refs}}}}
+    return {"content": {"application/json": {"schema": refs[0] if len(refs) == 1 else {"anyOf": refs}}}}

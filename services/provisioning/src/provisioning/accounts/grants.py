@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from landline.chassis.auth import Caller, Principal
-from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, responses
 from landline.chassis.resources import ApiModel, Registry, Row, actor_of, fetch, update
@@ -91,7 +91,9 @@ def grants_router(registry: Registry) -> APIRouter:
         """Back to what a new restricted admin may do: read."""
         return await _change(request, caller, id, {_known(resource): None})
 
-    @router.post("", name="set all grants", response_model=Grants, responses=errors)
+    @router.post(
+        "", name="set all grants", response_model=Grants, responses=errors, openapi_extra=WRITE_HEADERS
+    )
     async def set_all(id: UUID, body: AllGrants, request: Request, caller: Caller) -> Response:
         """The same on every kind of resource."""
         key = await request_key(request, caller)

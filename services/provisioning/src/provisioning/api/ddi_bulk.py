@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from landline.chassis.auth import Caller, Principal
-from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, NotFound, Problem, responses
 from landline.chassis.resources import (
@@ -92,6 +92,7 @@ def bulk_router(registry: Registry) -> APIRouter:
         status_code=201,
         response_model=RangeMade,
         responses=responses(401, 403, 409, 422),
+        openapi_extra=WRITE_HEADERS,
     )
     async def make_range(
         body: DdiRange,
@@ -108,6 +109,7 @@ def bulk_router(registry: Registry) -> APIRouter:
         name="assign ddis",
         response_model=BulkDone,
         responses=responses(401, 403, 409, 422),
+        openapi_extra=WRITE_HEADERS,
     )
     async def assign(body: Given, request: Request, caller: Caller) -> Response:
         """Give numbers of the pool to a client, all or none; errors name the place in the list."""
@@ -124,6 +126,7 @@ def bulk_router(registry: Registry) -> APIRouter:
         name="unlink ddis",
         response_model=BulkDone,
         responses=responses(401, 403, 409, 422),
+        openapi_extra=WRITE_HEADERS,
     )
     async def unlink(body: Taken, request: Request, caller: Caller) -> Response:
         """Put numbers back into the pool, all or none; what their clients had set is dropped."""

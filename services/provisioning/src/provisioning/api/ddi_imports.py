@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 from landline.chassis.auth import Caller
-from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, responses
 from landline.chassis.resources import Actor, actor_of, fetch
@@ -42,6 +42,7 @@ _INPUT = text("insert into job_inputs (job_id, brand_id, body) values (:id, :bra
     status_code=202,
     response_model=read_schema(JOBS),
     responses=responses(401, 403, 413, 422),
+    openapi_extra=WRITE_HEADERS,
 )
 async def import_ddis(
     request: Request,

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from landline.chassis.auth import Caller
-from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, responses
 from landline.chassis.resources import (
@@ -204,6 +204,7 @@ def unlink_router(registry: Registry) -> APIRouter:
         name="unlink ddi",
         response_model=wire.read_schema(DDIS),
         responses=responses(401, 403, 404, 409, 422),
+        openapi_extra=WRITE_HEADERS,
     )
     async def unlink(id: UUID, request: Request, caller: Caller) -> Response:
         DDIS.require(caller, "u")

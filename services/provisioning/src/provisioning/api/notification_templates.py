@@ -51,7 +51,13 @@ async def template(id: UUID, _caller: Caller) -> RedirectResponse:
 
 for method, name in (("GET", "list notification-templates"), ("POST", "create notification_template")):
     router.add_api_route(
-        "/notification-templates", templates, methods=[method], name=name, status_code=307, responses=ANSWERS
+        "/notification-templates",
+        templates,
+        methods=[method],
+        name=name,
+        status_code=307,
+        response_class=RedirectResponse,
+        responses=ANSWERS,
     )
 for method, verb in (("GET", "get"), ("PATCH", "change"), ("DELETE", "delete")):
     router.add_api_route(
@@ -60,5 +66,6 @@ for method, verb in (("GET", "get"), ("PATCH", "change"), ("DELETE", "delete")):
         methods=[method],
         name=f"{verb} notification_template",
         status_code=307,
+        response_class=RedirectResponse,
         responses=ANSWERS,
     )

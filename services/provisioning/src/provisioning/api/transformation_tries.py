@@ -38,6 +38,7 @@ def try_router() -> APIRouter:
 
     @router.post("/transformation-sets/{id}/try", name="try", responses=responses(401, 403, 404, 422))
     async def try_number(id: UUID, body: Try, request: Request, caller: Caller) -> Tried:
+        """Which rule of the set would rewrite a number, and into what; nothing is changed."""
         TRANSFORMATION_SETS.require(caller, "r")
         db: Database = request.app.state.db
         async with db.transaction(Scope.of(caller)) as tx:

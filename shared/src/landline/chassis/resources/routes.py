@@ -156,7 +156,9 @@ def _add_get(router: APIRouter, resource: Resource, read: type[BaseModel]) -> No
         f"/{resource.name}/{{id}}",
         name=f"get {resource.entity}",
         response_model=read,
-        responses=responses(401, 403, 404, 422),
+        responses={200: _TAGGED, 304: {"description": "still the version of If-None-Match"}, **_REFUSED_GET},
+        openapi_extra={"parameters": [_header("If-None-Match")]},
+        description=f"One row of {resource.name}; its ETag is what If-Match takes.",
     )
     async def get_row(
         id: UUID, request: Request, caller: Annotated[Principal, allowed(resource, "r")]
@@ -176,8 +178,9 @@ def _add_create(router: APIRouter, registry: Registry, resource: Resource, read:
         name=f"create {resource.entity}",
         status_code=201,
         response_model=read,
-        responses=responses(401, 403, 409, 413, 422),
+        responses={201: _MADE, **responses(401, 403, 409, 413, 422)},
         openapi_extra={"parameters": [_header("Idempotency-Key"), _header("X-Reason")]},
+        description=f"A new row of {resource.name}. {resource.fields.__doc__ or ''}".strip(),
     )
     async def create_row(
         request: Request,
@@ -205,7 +208,7 @@ def _add_update(router: APIRouter, registry: Registry, resource: Resource, read:
         f"/{resource.name}/{{id}}",
         name=f"change {resource.entity}",
         response_model=read,
-        responses=responses(401, 403, 404, 409, 412, 413, 422),
+        responses={200: _TAGGED, **responses(401, 403, 404, 409, 412, 413, 422)},
         openapi_extra={"parameters": [_header("If-Match"), _header("X-Reason")]},
         description="JSON merge patch (RFC 7396). With If-Match, only while the version is the one you saw.",
     )
@@ -232,6 +235,7 @@ def _add_delete(router: APIRouter, registry: Registry, resource: Resource) -> No
         response_class=Response,
         responses=responses(401, 403, 404, 409, 412, 422),
         openapi_extra={"parameters": [_header("If-Match"), _header("X-Reason")]},
+        description="Refused with 409 and the list of what still needs the row, if anything does.",
     )
     async def delete_row(
         id: UUID, request: Request, caller: Annotated[Principal, allowed(resource, "d")]
@@ -242,7 +246,14 @@ def _add_delete(router: APIRouter, registry: Registry, resource: Resource) -> No
         return Response(status_code=204)
 
 
+_ETAG = {"description": "the version of the row", "schema": {"type": "string"}}
+_LOCATION = {"description": "where the new row is", "schema": {"type": "string"}}
+_TAGGED: dict[str, Any] = {"headers": {"ETag": _ETAG}}
+_MADE: dict[str, Any] = {"headers": {"ETag": _ETAG, "Location": _LOCATION}}
+_REFUSED_GET = responses(401, 403, 404, 422)
+
 _HEADERS = {
+    "If-None-Match": "an ETag that you have: 304 without a body while the row is still that version",
     "Idempotency-Key": "same key and body within 24 h: the same answer, one effect",
     "If-Match": "the version you saw, as its ETag; 412 when it is another by now",
     "X-Reason": "kept with the audit entry",
