@@ -17,9 +17,9 @@ from call_control.adapters.placement import Change, places
 from call_control.adapters.rate_facts import plan_of
 from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
-from call_control.domain.admission import Case, Challenge, judge
+from call_control.domain.admission import Case, judge
 from call_control.domain.admission.case import Target
-from call_control.domain.admission.pipeline import TraceLine, trace
+from call_control.domain.admission.pipeline import Refusal, TraceLine, outcome_of, trace
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial
 from call_control.domain.facts import BrandFacts, ClientFacts, Contact
@@ -113,16 +113,14 @@ class Rows:
 class Decision:
     """What came of a call: the case, and the refusal if there was one."""
 
-    def __init__(self, case: Case, refusal: Denial | Challenge | None) -> None:
+    def __init__(self, case: Case, refusal: Refusal | None) -> None:
         self.case = case
         self.refusal = refusal
 
     @property
     def code(self) -> str:
-        """`allow`, `challenge`, or the denial's code."""
-        if self.refusal is None:
-            return "allow"
-        return "challenge" if isinstance(self.refusal, Challenge) else self.refusal.code
+        """`allow`, `challenge`, `service`, or the denial's code."""
+        return self.refusal.code if isinstance(self.refusal, Denial) else outcome_of(self.refusal)
 
     @property
     def sip_code(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from call_control.adapters.placement import Change
+from call_control.domain.admission.case import ServiceAsked
 
 from tests.support import configured as c
 from tests.support.decided import decided
@@ -76,6 +77,31 @@ async def test_other_codes_say_what_is_asked(dialled: str, service: str, argumen
     """Read before any transformation, so that no rule can turn a code into a number."""
     case = (await decided({"request_user": dialled})).case
     assert case.asked == (service, argument)
+
+
+@pytest.mark.parametrize(
+    ("dialled", "client", "outcome"),
+    [
+        ("*80600123123", {}, ("forward_unconditional", "number", c.MOBILE)),
+        ("*80+34600123123", {}, ("forward_unconditional", "number", c.MOBILE)),
+        ("*81*", {}, ("forward_busy", "voicemail", None)),
+        ("*82", {}, ("forward_no_answer", None, None)),
+        ("*83torture", {}, "invalid_number"),
+        ("*93", {"features": ["voicemail"]}, ("voicemail", None, None)),
+        ("*93", {}, "service_unavailable"),
+    ],
+)
+async def test_a_code_ends_the_decision_with_what_is_to_be_done(
+    dialled: str, client: dict[str, Any], outcome: Any
+) -> None:
+    """Numbers as the device dials them, no presentation number needed, no price asked."""
+    done = await decided({"request_user": dialled}, c.client(**client), without=("profile",))
+    asked = done.refusal
+    if isinstance(asked, ServiceAsked):
+        assert (asked.service, asked.target, asked.number) == outcome
+        assert done.trace[-1].outcome == "service"
+    else:
+        assert done.code == outcome
 
 
 async def test_the_longest_code_counts() -> None:

@@ -22,6 +22,7 @@ from call_control.adapters.device_secrets import DeviceSecrets
 from call_control.adapters.edge_states import EdgeStates
 from call_control.adapters.fact_parsing import Unseal
 from call_control.adapters.facts_cache import FactsCache
+from call_control.adapters.forward_codes import ForwardCodes
 from call_control.adapters.postings import Postings
 from call_control.adapters.read_model import ReadModel
 from call_control.adapters.registrations import Registrations
@@ -34,6 +35,7 @@ from call_control.app.gather_facts import GatherFacts
 from call_control.app.late_prices import LatePrices
 from call_control.app.move_on import MoveOn
 from call_control.app.plan_legs import PlanLegs
+from call_control.app.serve_code import ServeCode
 from call_control.consumers.rebuild import Rebuild
 from call_control.domain.live_call import Terms
 from call_control.domain.ticket import sign_ticket
@@ -79,6 +81,7 @@ class Parts:
     geoip: GeoIp
     model: ReadModel
     peers: Peers
+    forward_codes: ForwardCodes
     postings: Postings
     spool: Spool
     late: LatePrices
@@ -126,6 +129,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             unseal=unseal,
             geoip=geoip,
             model=ReadModel(batch),
+            forward_codes=ForwardCodes(settings.internal_url, internal_key),
             peers=Peers(settings.internal_url, internal_key),
             postings=Postings(batch),
             spool=Spool(settings.data / "spool"),
@@ -159,7 +163,8 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
 
     auth = EdgeAuth(parts.facts.directory)
     legs = AdmitLegs(PlanLegs(parts.arrivals), parts.store, issue)
-    admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs)
+    serve = ServeCode(parts.forward_codes, parts.store)
+    admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs, serve)
     move_on = MoveOn(parts.facts, parts.store, legs, parts.geoip.country_of, settings.lease_s, settings.clock)
     reports = Reports(
         auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key, parts.spool, parts.late

@@ -33,6 +33,7 @@ from provisioning.accounts.wiring import accounts_work, open_accounts
 from provisioning.api import address_country, ddi_imports, lists, notification_templates
 from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
+from provisioning.api.forward_codes import forward_codes_router
 from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
 from provisioning.api.resources import REGISTRY as RESOURCES
 from provisioning.api.transformation_tries import try_router
@@ -61,6 +62,7 @@ def routers() -> list[APIRouter]:
         ready_made_router(REGISTRY),
         try_router(),
         snapshot_router(REGISTRY),
+        forward_codes_router(REGISTRY),
         grants_router(REGISTRY),
         documents_router(REGISTRY),
         setups_router(REGISTRY),

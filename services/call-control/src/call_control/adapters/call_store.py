@@ -45,6 +45,8 @@ from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Reply,
 
 DENIAL_KEPT_MS = 30_000
 REJECTIONS_TOLD_PER_DAY = 1_000
+SERVING_MS = 5_000
+_SERVING = b"serving:"
 _TWO_DAYS_MS = 172_800_000
 CONFIRM_KEPT_MS = 1_000
 NOT_REPLICATED = "not_replicated"
@@ -96,6 +98,23 @@ class CallStore(CallReads):
         await self.confirm(call.call_id)
         status = Status.ADMITTED if call.call_id == mine else Status.DUPLICATE
         return AdmitReply(status, payable_micros=call.payable_micros, call=call)
+
+    async def begin_answer(self, partition: int, edge_id: str, attempt_id: str) -> bytes | None:
+        """None: the attempt is ours to serve. Else what was answered; empty while another one serves it."""
+        key = keys_of(partition).attempt(edge_id, attempt_id)
+        if await self.batch.execute("SET", key, _SERVING, "NX", "PX", SERVING_MS):
+            return None
+        known: bytes = await self.batch.execute("GET", key) or b""
+        kind, _, rest = known.partition(b":")
+        return rest if kind == b"deny" else b""
+
+    async def keep_answer(self, partition: int, edge_id: str, attempt_id: str, answer: bytes) -> None:
+        """The attempt's answer for 30 s; an empty one sets the attempt free again."""
+        key = keys_of(partition).attempt(edge_id, attempt_id)
+        if answer:
+            await self.batch.execute("SET", key, b"deny:" + answer, "PX", DENIAL_KEPT_MS)
+        else:
+            await self.batch.execute("DEL", key)
 
     async def link_legs(self, call_id: str, legs: Sequence[str], answer: bytes = b"") -> Status:
         """Calls that share the SIP dialog of this one; `answer`: what its edge was told, once it is whole.

@@ -83,6 +83,7 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         timezone=row.get("timezone") or "UTC",
         currency=row.get("currency") or "EUR",
         transformation_set_id=row.get("transformation_set_id"),
+        features=frozenset(row.get("features") or ()),
         max_calls=row.get("max_calls") or 0,
         ip_filter=row.get("ip_filter", False),
         geoip_countries=frozenset(row.get("geoip_countries") or ()),

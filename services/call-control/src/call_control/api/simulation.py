@@ -16,8 +16,8 @@ from call_control.api.services import Services, services_of
 from call_control.app.admit_call import server_of
 from call_control.app.answers import Deny, deny_of
 from call_control.app.simulate import Simulation, refused, simulate, with_counters
-from call_control.domain.admission import Challenge
 from call_control.domain.admission.case import Leg
+from call_control.domain.admission.pipeline import outcome_of
 from call_control.domain.admission.request import AttemptId, CallRequest
 from call_control.domain.denials import Denial
 from call_control.edge.reading import BodyReader, check_call_request, moment_ms
@@ -102,12 +102,11 @@ async def _counted(services: Services, case: Any, asked: SimulateRequest) -> Sim
 def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:
     case, refusal = found.case, found.refusal
     facts = case.facts
-    decision = "allow" if refusal is None else "challenge" if isinstance(refusal, Challenge) else "deny"
     pinned = getattr(case, "pinned", None)
     price = found.price_micros
     ddi = getattr(case, "ddi", None)
     return SimulateAnswer(
-        decision=decision,
+        decision=outcome_of(refusal),
         denial=deny_of(refusal, asked.attempt_id, server_of(facts, asked.attempt_id))
         if isinstance(refusal, Denial)
         else None,

@@ -24,7 +24,7 @@ from call_control.app.answers import (
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
-from call_control.domain.admission.case import FaxTarget, Target, VoicemailTarget
+from call_control.domain.admission.case import FaxTarget, ServiceAsked, Target, VoicemailTarget
 from call_control.domain.admission.outage import tolerated
 from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
@@ -77,6 +77,12 @@ class Connects(Protocol):
     async def __call__(self, first: Case, edge_id: str) -> Answer: ...
 
 
+class Serves(Protocol):
+    """`app.serve_code.ServeCode`."""
+
+    async def __call__(self, case: Case, asked: ServiceAsked, edge_id: str) -> Answer | Denial: ...
+
+
 class AdmitCall:
     """One use case of an edge's `POST /calls`. Share one per process."""
 
@@ -88,8 +94,10 @@ class AdmitCall:
         issue_ticket: IssueTicket,
         outage: type[Exception] | tuple[type[Exception], ...],
         legs: Connects,
+        serve: Serves,
     ) -> None:
-        """`outage`: the errors that mean counters can't be reached. `legs`: takes over what is not alone."""
+        """`outage`: the errors that mean counters can't be reached. `legs`: takes over what is not alone.
+        `serve`: does what service codes ask for."""
         self._gather = gather
         self._store = store
         self._clock = clock
@@ -97,6 +105,7 @@ class AdmitCall:
         self._outage = outage
         self._random = Random()
         self._legs = legs
+        self._serve = serve
 
     async def __call__(self, request: CallRequest, edge_id: str) -> Answer:
         """The answer, the same for a repeated attempt. Raises CallOver, CallBusy, or an outage error."""
@@ -110,6 +119,9 @@ class AdmitCall:
             return await self._commit(case, edge_id)
         if isinstance(refusal, Challenge):
             return Answer(CHALLENGE, "challenge")
+        if isinstance(refusal, ServiceAsked):
+            served = await self._serve(case, refusal, edge_id)
+            return served if isinstance(served, Answer) else await self._reject(case, served, edge_id)
         return await self._reject(case, refusal, edge_id)
 
     async def _commit(self, case: Case, edge_id: str) -> Answer:

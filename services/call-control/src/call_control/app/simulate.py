@@ -9,10 +9,9 @@ from landline.rating.errors import NoRate
 from landline.rating.price import price_micros
 
 from call_control.app.admit_call import denial_of
-from call_control.domain.admission import Case, Challenge, judge, trace
-from call_control.domain.admission.pipeline import TraceLine
+from call_control.domain.admission import Case, judge, trace
+from call_control.domain.admission.pipeline import Refusal, TraceLine
 from call_control.domain.admission.request import CallRequest
-from call_control.domain.denials import Denial
 from call_control.domain.facts import Facts
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.replies import AdmitReply, ClientUsage, Status
@@ -24,19 +23,19 @@ class Simulation:
     """The case as decided, what refused it if anything did, and the price (micros) of the duration asked."""
 
     case: Case
-    refusal: Denial | Challenge | None
+    refusal: Refusal | None
     trace: list[TraceLine]
     max_duration_s: int | None = None
     price_micros: int | None = None
 
 
-def simulate(request: CallRequest, facts: Facts, at_ms: int) -> tuple[Case, Denial | Challenge | None]:
+def simulate(request: CallRequest, facts: Facts, at_ms: int) -> tuple[Case, Refusal | None]:
     """The pipeline's part. Chance is fixed, so that asking twice answers twice the same."""
     case = Case(request, facts, at_ms, Random(0))
     return case, judge(case)
 
 
-def refused(case: Case, refusal: Denial | Challenge) -> Simulation:
+def refused(case: Case, refusal: Refusal) -> Simulation:
     """A call that the pipeline refuses."""
     return Simulation(case, refusal, trace(case, refusal))
 

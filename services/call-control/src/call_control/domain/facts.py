@@ -101,6 +101,7 @@ class ClientFacts:
     timezone: str = "UTC"
     currency: str = "EUR"
     transformation_set_id: str | None = None
+    features: frozenset[str] = frozenset()
     max_calls: int = 0
     ip_filter: bool = False
     geoip_countries: frozenset[str] = frozenset()

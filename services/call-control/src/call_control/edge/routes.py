@@ -12,6 +12,7 @@ from landline.chassis.direct import DirectApp
 
 from call_control.app.answers import Allow, AllowInbound, AllowOnward, Deny
 from call_control.app.edge_files import Fallback, Peers
+from call_control.app.serve_code import ServiceAnswer
 from call_control.domain.admission.request import CallRequest
 from call_control.edge.calls import Answered, Ended, Failed, Ringing
 from call_control.edge.endpoint import Endpoint
@@ -49,6 +50,10 @@ class AllowOnwardAnswer(AllowOnward, frozen=True, kw_only=True):
     max_duration_s: int
 
 
+class ServiceAnswered(ServiceAnswer, frozen=True, kw_only=True):
+    """A service code was served: the caller is sent to `uri`, which tells it."""
+
+
 class ChallengeAnswer(msgspec.Struct, frozen=True):
     """A digest is needed first."""
 
@@ -81,7 +86,7 @@ class EdgeRoutes:
     fallback: Endpoint
 
 
-_ALLOWED = (AllowAnswer, AllowInboundAnswer, AllowOnwardAnswer, Deny, ChallengeAnswer)
+_ALLOWED = (AllowAnswer, AllowInboundAnswer, AllowOnwardAnswer, ServiceAnswered, Deny, ChallengeAnswer)
 _ADDRESSES: tuple[tuple[str, str, str, type | None, tuple[type, ...]], ...] = (
     ("calls", "/calls", "Admit a call", CallRequest, _ALLOWED),
     ("ringing", "/calls/{call_id}/ringing", "The called side rings", Ringing, ()),

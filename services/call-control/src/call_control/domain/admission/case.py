@@ -39,6 +39,23 @@ class Challenge:
         self.detail = detail
 
 
+class ServiceAsked:
+    """A device dialled a service code: nothing goes out, something is to be done for it.
+
+    `target`: of a forward: number | voicemail, None to switch it off; `number` in E.164.
+    """
+
+    __slots__ = ("detail", "number", "service", "target")
+
+    def __init__(
+        self, service: str, detail: str, target: str | None = None, number: str | None = None
+    ) -> None:
+        self.service = service
+        self.detail = detail
+        self.target = target
+        self.number = number
+
+
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
     """One server to try, with all it is to be sent (contracts section 4, `routes`)."""
 

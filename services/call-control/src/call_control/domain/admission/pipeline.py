@@ -24,16 +24,17 @@ from call_control.domain.admission import (
     presentation,
     rate,
     routing,
-    service_codes,
+    service_asked,
     source_filter,
     targets,
 )
-from call_control.domain.admission.case import Case, Challenge
+from call_control.domain.admission.case import Case, Challenge, ServiceAsked
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial
 from call_control.domain.facts import Facts
 
-Refusal = Denial | Challenge
+Refusal = Denial | Challenge | ServiceAsked
+"""Why a call is not a candidate; a service code is no refusal, but ends the decision too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ STEPS: tuple[Step, ...] = (
     Step("dialled", dialled.judge, dialled.explain),  # 4.3: emergency and special numbers
     Step("enabled", identity.judge_enabled, identity.explain_enabled),  # 4.2, after 4.3: 4.12 skips it
     Step("source_filter", source_filter.judge, source_filter.explain),  # 4.4
-    Step("service", service_codes.judge, service_codes.explain),  # 5: star codes, once the caller is let in
+    Step("service", service_asked.judge, service_asked.explain),  # 5: star codes, once the caller is let in
     Step("numbers", numbers.judge, numbers.explain),  # 4.5, and 4.3 again on the E.164 number
     Step("presentation", presentation.judge, presentation.explain),  # 4.6
     Step("barring", barring.judge, barring.explain),  # 4.7: what is barred, too risky or too dear
@@ -80,10 +81,11 @@ _OF_FORWARDED = {
     "presentation": Step("presentation", forwarded.judge_presentation, forwarded.explain_presentation),
 }
 FORWARDED_STEPS: tuple[Step, ...] = tuple(
-    # The source filter guards the devices of a client: a forwarded call comes from somebody else's.
+    # The source filter guards the devices of a client: a forwarded call comes from somebody else's. And no
+    # forward, nor a 302, can dial a service code.
     _OF_FORWARDED.get(step.name, step)
     for step in STEPS
-    if step.name != "source_filter"
+    if step.name not in ("source_filter", "service")
 )
 
 
@@ -96,7 +98,7 @@ def steps_of(case: Case) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """What one step found: outcome is `continue`, `deny` or `challenge`."""
+    """What one step found: outcome is `continue`, `deny`, `challenge` or `service`."""
 
     step: str
     outcome: str
@@ -124,8 +126,7 @@ def trace(case: Case, refusal: Refusal | None = None) -> list[TraceLine]:
     lines = []
     for step in steps_of(case):
         if step.name == stopped_at:
-            outcome = "challenge" if isinstance(refusal, Challenge) else "deny"
-            lines.append(TraceLine(step.name, outcome, _reason_of(refusal)))
+            lines.append(TraceLine(step.name, outcome_of(refusal), _reason_of(refusal)))
             break
         lines.append(TraceLine(step.name, "continue", step.explain(case)))
     if stopped_at == "":
@@ -133,9 +134,20 @@ def trace(case: Case, refusal: Refusal | None = None) -> list[TraceLine]:
     return lines
 
 
+def outcome_of(refusal: Refusal | None) -> str:
+    """allow | deny | challenge | service."""
+    if refusal is None:
+        return "allow"
+    if isinstance(refusal, Challenge):
+        return "challenge"
+    return "service" if isinstance(refusal, ServiceAsked) else "deny"
+
+
 def _stopped_at(refusal: Refusal | None) -> str | None:
     if isinstance(refusal, Denial):
         return refusal.step
+    if isinstance(refusal, ServiceAsked):
+        return "service"
     return STEPS[0].name if isinstance(refusal, Challenge) else None
 
 

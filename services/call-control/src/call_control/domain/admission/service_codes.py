@@ -1,7 +1,7 @@
 """Service (star) codes, read off the dialled string before any transformation (domain.md 4.3, section 5).
 
 `withhold_once` and `show_once` are done here: the rest of the string is the number. All other codes only say
-what is asked: `judge` is the seam where it is done.
+what is asked: `service_asked` judges it, `app/serve_code.py` does it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from call_control.domain.admission.case import Asked, Case
-from call_control.domain.denials import Denial, deny
 
 ONCE: Mapping[str, bool] = {"withhold_once": True, "show_once": False}
 """Whether the number is hidden in this call, whatever client, device or its headers say."""
@@ -29,17 +28,3 @@ def read(case: Case) -> None:
         return
     # Phones write *31600..., *31#600... (ETSI ETS 300 738) and *31*600... alike.
     case.hide_once, case.dialled = hidden, rest.lstrip("*#")
-
-
-def judge(case: Case) -> Denial | None:
-    """Do what a code asks for. So far nobody does: the caller is told, and nothing goes out."""
-    if case.asked is None:
-        return None
-    return deny("service_unavailable", f"{case.asked.service} asked for by {case.dialled}")
-
-
-def explain(case: Case) -> str:
-    """`none`, or how the number is shown in this call."""
-    if case.hide_once is None:
-        return "none"
-    return "number withheld once" if case.hide_once else "number shown once"
