@@ -36,6 +36,7 @@ def refusals(edge: EdgeSimulator, device: str, other: str) -> list[Coroutine[Any
     """One denial of each kind that a household meets."""
     return [
         edge.call(device, "12x"),
+        edge.call(other, SATELLITE),
         edge.call("nobody", GOOD[0]),
         edge.call(device, GOOD[0], from_user=other),
         edge.call(device, GOOD[0], auth_realm="sip.unknown.example", from_domain="sip.unknown.example"),

@@ -43,6 +43,7 @@ CLIENTS: tuple[Row, ...] = (
         "language": "es",
         "max_calls": 3,
         "max_daily_usage": "1.00",
+        "allowed_risk_classes": ["normal", "special_rate", "high_risk"],
         "daily_usage_emails": ["garcia@example.net"],
         "show_billing_details": True,
     },
@@ -105,6 +106,7 @@ class Seed:
             "timezone": "Europe/Madrid",
             "currency": "EUR",
             "language": "es",
+            "probation_days": 0,
         }
         row = self.ensure(f"{PROVISIONING}/brands", {"sip_domain": SIP_DOMAIN}, body)
         self.summary["brand_id"] = row["id"]

@@ -243,5 +243,6 @@ def test_every_reason_has_a_sentence_and_a_sip_answer() -> None:
         assert 400 <= reason.sip_code < 700
         assert reason.sip_reason
         assert reason.sentence.endswith(".")
+        assert reason.remedy.endswith("."), f"{code}: what can people do about it?"
     with pytest.raises(KeyError):
         deny("never_heard_of", "x")

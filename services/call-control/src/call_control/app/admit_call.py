@@ -326,7 +326,7 @@ def rejected_event(case: Case, denial: Denial) -> bytes:
         rule=lines[-1].step if lines else denial.step,
         limit=denial.limit,
         value=denial.value,
-        remedy=denial.reason.sentence,
+        remedy=denial.reason.remedy,
         withheld=_hides_caller(case),
     )
     return seal(

@@ -14,6 +14,8 @@ MAX_ANSWER_BYTES: Final = 6_000
 """Kamailio's buffers (contracts section 4)."""
 _COMPLETION_BYTES: Final = 800
 ANONYMOUS: Final = "anonymous"
+COUNTERS: Final = "counters"
+"""The rule of a denial by the admission script."""
 CHALLENGE: Final = b'{"decision":"challenge"}'
 
 
@@ -107,6 +109,10 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
     announcement: str | None
     detail: str
     sentence: str
+    rule: str
+    limit: str | None
+    value: str | None
+    remedy: str
 
 
 _encode = msgspec.json.Encoder().encode
@@ -251,4 +257,8 @@ def deny_of(denial: Denial, attempt_id: str, server: str = DEFAULT) -> Deny:
         announcement=f"sip:ann+{said}@{server}" if said else None,
         detail=denial.detail,
         sentence=reason.sentence,
+        rule=denial.step or COUNTERS,
+        limit=denial.limit,
+        value=denial.value,
+        remedy=reason.remedy,
     )

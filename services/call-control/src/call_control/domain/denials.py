@@ -21,6 +21,11 @@ class Reason:
     announcement: str | None = None
     """What the media endpoint tells the caller: the end of `sip:ann+<announcement>@<server>`."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do about it: the sentence after the one that says why."""
+        return self.sentence.partition(". ")[2]
+
 
 _TABLE = (
     Reason("domain_required", 488, "Domain required",
@@ -102,9 +107,10 @@ _TABLE = (
            "Nobody answered at the called device, and it has no forward for that. Add one to a number "
            "or to voicemail."),
     Reason("declined", 603, "Decline",
-           "The called device declined the call."),
+           "The called device declined the call. Call again later."),
     Reason("forward_failed", 480, "Temporarily Unavailable",
-           "The number that the call was forwarded to did not take it."),
+           "The number that the call was forwarded to did not take it. "
+           "Call again later, or change the forward."),
     Reason("not_registered", 480, "Not registered",
            "The called device is not registered at the moment. Check its connection and its password."),
 )  # fmt: skip
