@@ -30,7 +30,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "client-setups/{}": "get",
         "brands/{}/export": "get",
         "transformation-sets/{}/try": "post",
-        "audit-log countries currencies timezones languages": "get",
+        "audit-log countries currencies timezones languages banned-addresses": "get",
+        "banned-addresses/{}": "delete",
     },
     "call-control": {
         "calls": "get post",

@@ -14,16 +14,17 @@ from fastapi.responses import JSONResponse
 
 
 class OtherServices:
-    """`live`: calls by client id; `moved`: clients with a posting; `away`: answer 503 to everything."""
+    """`live`: calls by client id; `moved`: clients with a posting; `bans`: as listed; `away`: only 503."""
 
     def __init__(self) -> None:
         self.live: dict[str, int] = {}
         self.moved: set[str] = set()
+        self.bans: list[dict[str, Any]] = []
         self.away = False
         self.url = ""
 
     def app(self) -> FastAPI:
-        """The two interfaces that are asked, with the fields that are read."""
+        """The interfaces that are asked, with the fields that are read."""
         app = FastAPI()
 
         @app.get("/api/call-control/v1/clients/{client_id}/usage")
@@ -34,6 +35,16 @@ class OtherServices:
         async def reconcile(client_ids: str) -> JSONResponse:
             items = [{"client_id": i, "sequence": int(i in self.moved)} for i in client_ids.split(",")]
             return self._answer({"items": items})
+
+        @app.get("/api/call-control/v1/internal/banned-addresses")
+        async def bans(domain: str | None = None) -> JSONResponse:
+            mine = [b for b in self.bans if domain in (None, *(f["domain"] for f in b["failures"]))]
+            return self._answer({"items": mine})
+
+        @app.delete("/api/call-control/v1/internal/banned-addresses/{address}")
+        async def lift(address: str) -> JSONResponse:
+            self.bans = [b for b in self.bans if b["address"] != address]
+            return self._answer({})
 
         return app
 

@@ -48,6 +48,14 @@ class Commands:
             return False
         return True
 
+    async def lift_ban(self, address: str) -> bool:
+        """Listen to an address again. False when it was not banned."""
+        try:
+            await self._kamailio.command("htable.delete", "banned", address)
+        except CommandRefused:
+            return False
+        return True
+
     async def reload(self) -> bool:
         """Fetch peers and fallback now."""
         self.reload_wanted.set()

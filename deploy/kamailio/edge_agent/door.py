@@ -22,12 +22,13 @@ log = logging.getLogger("edge_agent.door")
 
 def door(commands: Commands, allow: tuple[IPv4Network | IPv6Network, ...], silent_s: float) -> Starlette:
     """`POST /` JSON-RPC: landline.hang_up [call_id, cause], landline.extend [call_id, max_duration_s],
-    landline.drop_credentials [user, domain], landline.reload []. Only addresses of `allow` are heard.
-    `silent_s`: after which silence rtpengine gives notice."""
+    landline.drop_credentials [user, domain], landline.lift_ban [address], landline.reload []. Only addresses
+    of `allow` are heard.    `silent_s`: after which silence rtpengine gives notice."""
     methods: dict[str, tuple[Callable[..., Awaitable[object]], tuple[type, ...]]] = {
         "landline.hang_up": (commands.hang_up, (str, str)),
         "landline.extend": (commands.extend, (str, int)),
         "landline.drop_credentials": (commands.drop_credentials, (str, str)),
+        "landline.lift_ban": (commands.lift_ban, (str,)),
         "landline.reload": (commands.reload, ()),
     }
 

@@ -34,7 +34,7 @@ from call_control.adapters import read_model_keys
 from call_control.adapters.call_streams import CallStreams
 from call_control.adapters.counters import Counters
 from call_control.adapters.rejection_rows import PostgresRejectionRows, run_days
-from call_control.api import events, hanging_up, live, rejections, simulation
+from call_control.api import bans, events, hanging_up, live, rejections, simulation
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
 from call_control.app.live_feed import LiveFeed
@@ -50,7 +50,7 @@ from call_control.wiring import Parts, edge_routes, load_scripts, opened
 
 GROUP = "call-control"
 GRACE_S = 5  # event streams never end by themselves
-ROUTERS = (events.router, live.router, hanging_up.router, rejections.router, simulation.router)
+ROUTERS = (bans.router, events.router, live.router, hanging_up.router, rejections.router, simulation.router)
 BUILD_CHECK_S = 2.0
 SWEEP_EVERY_S = 3600.0
 log = structlog.get_logger(__name__)

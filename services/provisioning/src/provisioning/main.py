@@ -30,7 +30,7 @@ from provisioning.accounts.grants import grants_router
 from provisioning.accounts.routes import router as auth_router
 from provisioning.accounts.signing_keys import SigningKeys
 from provisioning.accounts.wiring import accounts_work, open_accounts
-from provisioning.api import address_country, ddi_imports, lists, notification_templates
+from provisioning.api import address_country, banned_addresses, ddi_imports, lists, notification_templates
 from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
 from provisioning.api.forward_codes import forward_codes_router
@@ -55,6 +55,7 @@ def routers() -> list[APIRouter]:
         auth_router,
         lists.router,
         address_country.router,
+        banned_addresses.router,
         notification_templates.router,
         unlink_router(REGISTRY),
         bulk_router(REGISTRY),

@@ -80,6 +80,10 @@ def auth_failures(source_ip: str) -> str:
     return f"landline:auth-failures:{source_ip}"
 
 
+BANS = "landline:bans"
+"""Global sorted set: banned address -> until when (Unix ms); swept when it is listed or added to."""
+
+
 def banned(source_ip: str) -> str:
     """Global string: until when (Unix ms) an address is banned; it ends by itself."""
     return f"landline:banned:{source_ip}"
