@@ -85,6 +85,22 @@ async def test_a_redis_that_remembers_its_days_keeps_them(world: World) -> None:
     assert not await world.redis.exists(world.keys.settled("another"))
 
 
+async def test_after_a_restore_the_ledger_is_believed_although_it_went_back(world: World) -> None:
+    """Else a balance stays at postings that no longer exist, and every later one is taken for known."""
+    for amount in (EUR, EUR, EUR):
+        await world.post(amount)
+    call = await world.answered(terms=POSTPAID)
+    await world.end(call.call_id, 30)
+    forward = await world.postings.set_balance(0, "client-1", 2, 2 * EUR, [], {}, world.now_ms)
+    assert forward.status is Status.STALE
+    for _ in range(2):
+        back = await world.postings.set_balance(0, "client-1", 2, 2 * EUR, backwards=True)
+        assert back.status is Status.APPLIED
+    usage = await world.usage()
+    assert (usage.settled_micros, usage.applied_seq, usage.unposted_micros) == (2 * EUR, 2, 300_000)
+    assert usage.day_spend_micros == 300_000
+
+
 async def test_a_day_that_is_not_the_sum_of_its_records_is_drift_and_is_repaired(world: World) -> None:
     """The limit of a day is only as good as its counter."""
     await world.post(EUR)

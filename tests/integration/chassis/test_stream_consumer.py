@@ -9,7 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+import typer
 from landline.chassis.dead_letters import list_dead, replay_dead
+from landline.chassis.settings import Settings
+from landline.chassis.stream_commands import add_dead_letters, add_replay
 from landline.chassis.stream_consumer import NotYet, StreamConsumer
 from landline.chassis.stream_metrics import DEAD_WAITING, LAG
 from landline.chassis.stream_trimmer import trim
@@ -19,6 +22,7 @@ from landline.contracts.call_control.events import CallRinging
 from landline.contracts.envelope import fields, seal
 from landline.contracts.streams import dead_letters
 from landline.kernel.ids import new_id
+from typer.testing import CliRunner
 
 GROUP = "billing"
 CLAIM_S = 0.1
@@ -308,3 +312,48 @@ async def test_a_sealed_event_says_which_field_does_not_fit(stream: str) -> None
     entry = Entry(stream, "1-0", {b"event": sealed})
     with pytest.raises(msgspec.ValidationError, match="at_ms"):
         number(entry)
+
+
+async def test_dead_letters_are_listed_and_put_back_by_command(redis: Any, settings: Settings) -> None:
+    """What nobody can list is lost as surely as what was dropped."""
+    stream = "landline:commanded"
+    await create_groups(redis, GROUP, [stream])
+    await redis.xadd(dead_letters(stream, GROUP), {"entry_id": "1-1", "reason": "thirteen", "event": "{}"})
+    cli = typer.Typer()
+    add_dead_letters(cli, GROUP, [stream])
+    add_replay(cli, GROUP, [stream])
+    listed = await run_command(cli, settings, "dead-letters")
+    assert (listed.exit_code, "thirteen" in listed.output) == (1, True), listed.output
+    put_back = await run_command(cli, settings, "dead-letters", "--replay")
+    assert (put_back.exit_code, put_back.output) == (0, "1 put back\n")
+    empty = await run_command(cli, settings, "dead-letters")
+    assert (empty.exit_code, empty.output) == (0, "0 dead letters\n")
+    unread_yet = await run_command(cli, settings, "replay", "--within-s", "0")
+    assert (unread_yet.exit_code, unread_yet.output) == (1, "1 of 1 entries are not read yet\n")
+
+
+async def test_a_group_reads_again_what_the_streams_still_hold(
+    redis: Any, settings: Settings, stream: str
+) -> None:
+    """After a restore the database lacks what the group had acknowledged."""
+    seen: list[int] = []
+
+    async def handle(entries: list[Entry]) -> None:
+        seen.extend(number(e) for e in entries)
+
+    cli = typer.Typer()
+    add_dead_letters(cli, GROUP, [stream])
+    add_replay(cli, GROUP, [stream])
+    for n in range(3):
+        await add(redis, stream, n)
+    async with running(redis, [stream], handle):
+        await until(lambda: _true(len(seen) == 3))
+        again = await run_command(cli, settings, "replay", "--within-s", "20")
+    assert (again.exit_code, again.output) == (0, "3 entries read again\n")
+    assert seen == [0, 1, 2] * 2
+
+
+async def run_command(cli: typer.Typer, settings: Settings, *words: str) -> Any:
+    """A command in a thread of its own, since it starts an event loop."""
+    env = {"LANDLINE_REDIS_URL": settings.redis_url}
+    return await asyncio.to_thread(CliRunner().invoke, cli, list(words), env=env)

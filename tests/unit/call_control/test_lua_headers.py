@@ -48,9 +48,9 @@ def test_a_wrong_number_of_keys_or_arguments_is_refused_before_it_is_sent() -> N
     assert scripts.DEFER.keys.fit(2)
     assert not scripts.DEFER.keys.fit(3)
     assert not scripts.DEFER.argv.fit(2)
-    assert scripts.SET_BALANCE.argv.fit(4)
-    assert scripts.SET_BALANCE.argv.fit(9)
-    assert not scripts.SET_BALANCE.argv.fit(3)
+    assert scripts.SET_BALANCE.argv.fit(5)
+    assert scripts.SET_BALANCE.argv.fit(10)
+    assert not scripts.SET_BALANCE.argv.fit(4)
 
 
 def test_a_script_without_a_header_is_refused() -> None:

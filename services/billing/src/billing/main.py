@@ -24,6 +24,7 @@ from landline.chassis.postgres import Database, Scope
 from landline.chassis.redis import connect
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
+from landline.chassis.stream_commands import add_dead_letters, add_replay
 from landline.chassis.stream_consumer import StreamConsumer
 from landline.contracts import streams
 
@@ -109,6 +110,10 @@ cli = typer.Typer(
 )
 
 
+add_dead_letters(cli, GROUP, (streams.CONFIG, *streams.ALL_CALLS))
+add_replay(cli, GROUP, streams.ALL_CALLS)
+
+
 @cli.command()
 def serve() -> None:
     """Serve the REST API on LANDLINE_HOST and LANDLINE_PORT."""
@@ -155,3 +160,7 @@ async def audited(settings: Settings) -> list[Finding]:
             return await audit(conn)
     finally:
         await db.close()
+
+
+if __name__ == "__main__":
+    cli()

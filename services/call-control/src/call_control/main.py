@@ -24,6 +24,7 @@ from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.redis import durability_gaps
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
+from landline.chassis.stream_commands import add_dead_letters
 from landline.chassis.stream_consumer import Handler, StreamConsumer
 from landline.chassis.stream_trimmer import run_trimmer
 from landline.chassis.surroundings import Backoff
@@ -133,7 +134,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(purge(parts.db, stop))
         group.create_task(_keep_built(parts, stop))
         group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop))
-        group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop))
+        keep_ms = settings.keep_calls_s * 1000
+        group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop, keep_ms))
         group.create_task(_keep_swept(parts, stop))
         group.create_task(_watch_drift(parts, stop))
 
@@ -208,6 +210,9 @@ def _settings() -> Settings:
     return settings
 
 
+add_dead_letters(cli, GROUP, (streams.CONFIG, streams.RATES, streams.LEDGER, *streams.ALL_CALLS))
+
+
 @cli.command()
 def serve(
     port: Annotated[int | None, typer.Option(help="default: LANDLINE_PORT")] = None,
@@ -232,12 +237,17 @@ def consume() -> None:
 
 
 @cli.command()
-def rebuild() -> None:
+def rebuild(
+    after_restore: Annotated[
+        bool,
+        typer.Option("--after-restore", help="billing's ledger went back in time: take its balances anyway"),
+    ] = False,
+) -> None:
     """Build the read model anew from the other services' snapshots; calls go on meanwhile."""
 
     async def run() -> dict[str, str]:
         async with opened(_settings()) as parts:
-            return await parts.rebuild().run()
+            return await parts.rebuild().run(backwards=after_restore)
 
     typer.echo(f"read model built: {asyncio.run(run())}")
 

@@ -26,6 +26,7 @@ from landline.chassis.resources import Registry, resource_router
 from landline.chassis.resources.audit import AUDIT_RESOURCE
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
+from landline.chassis.stream_commands import add_dead_letters
 from landline.chassis.stream_consumer import StreamConsumer
 from landline.contracts import streams
 
@@ -114,6 +115,9 @@ cli = typer.Typer(
 )
 
 
+add_dead_letters(cli, GROUP, (streams.CONFIG, *streams.ALL_CALLS))
+
+
 @cli.command()
 def serve() -> None:
     """Serve the REST API on LANDLINE_HOST and LANDLINE_PORT."""
@@ -148,3 +152,7 @@ def preview(
     contents = json.loads(file.read_text("utf-8")) if file else {}
     shown = render_preview(kind, language, [("file", contents)], builtin_contents(kind))
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+
+
+if __name__ == "__main__":
+    cli()

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     lease_s: int = Field(60, ge=1, le=3600)
     heartbeat_s: int = Field(30, ge=1)
     edge_silent_s: int = Field(90, ge=1)
+    keep_calls_s: int = Field(
+        900,
+        ge=900,
+        le=30 * 86_400,
+        description="calls stay on their streams so long after all have read them",
+    )
     claim_s: float = Field(10.0, gt=0, description="orphaned stream entries are claimed after this long")
 
     @classmethod

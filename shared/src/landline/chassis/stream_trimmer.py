@@ -45,21 +45,25 @@ async def _needed_from(redis: AnyRedis, stream: str, readers: Sequence[str]) -> 
     return str(min(needed, key=_id_key, default=NEWEST))
 
 
-async def trim(redis: AnyRedis, stream: str, readers: Sequence[str], now_ms: int) -> int:
-    """Drop what every reader has acknowledged and is older than fifteen minutes; returns how many."""
+async def trim(
+    redis: AnyRedis, stream: str, readers: Sequence[str], now_ms: int, keep_ms: int = KEEP_MS
+) -> int:
+    """Drop what every reader has acknowledged and is older than `keep_ms`; returns how many."""
     needed = await _needed_from(redis, stream, readers)
     if needed is None:
         return 0
-    floor = min(_id_key(needed), (now_ms - KEEP_MS, 0))
+    floor = min(_id_key(needed), (now_ms - keep_ms, 0))
     return int(await redis.xtrim(stream, minid=f"{floor[0]}-{floor[1]}", approximate=False))
 
 
-async def run_trimmer(redis: AnyRedis, streams: Iterable[str], clock: Clock, stop: asyncio.Event) -> None:
+async def run_trimmer(
+    redis: AnyRedis, streams: Iterable[str], clock: Clock, stop: asyncio.Event, keep_ms: int = KEEP_MS
+) -> None:
     """Trim the given streams every minute until `stop`; a store that is away is tried again next minute."""
     while not stop.is_set():
         try:
             for stream in streams:
-                await trim(redis, stream, READERS[stream], clock.now_ms())
+                await trim(redis, stream, READERS[stream], clock.now_ms(), keep_ms)
         except Exception as error:
             log.warning("trimming waits", error=repr(error)[:200])
         with contextlib.suppress(TimeoutError):

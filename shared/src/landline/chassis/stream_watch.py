@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from redis.exceptions import ResponseError
 
 from landline.chassis.stream_metrics import DEAD_WAITING, LAG
-from landline.chassis.streams import AnyRedis
+from landline.chassis.streams import AnyRedis, unread
 from landline.contracts.streams import dead_letters
 
 
@@ -35,10 +34,7 @@ def kind_of(stream: str) -> str:
 
 
 async def _behind(redis: AnyRedis, group: str, stream: str) -> int:
-    """Entries not delivered yet, and those delivered but not acknowledged."""
     try:
-        groups: list[Any] = await redis.xinfo_groups(stream)
+        return await unread(redis, group, stream)
     except ResponseError:
         return 0  # no such stream yet
-    mine = [each for each in groups if each["name"].decode() == group]
-    return sum((each.get("lag") or 0) + each["pending"] for each in mine)

@@ -52,14 +52,17 @@ class Postings:
         posted: Sequence[str] = (),
         days: Mapping[str, int] | None = None,
         now_ms: int = 0,
+        *,
+        backwards: bool = False,
     ) -> PostingReply:
         """A snapshot's balance, forward only. `posted`: charges (call or correction ids) that the ledger has
-        by that sequence; `days`: local date -> micros spent, for a Redis that has lost its counters."""
+        by that sequence; `days`: local date -> micros spent, for a Redis that has lost its counters.
+        `backwards`: the ledger was restored from a backup, what it says counts whatever we have applied."""
         keys, kept = keys_of(partition), _kept_days(days or {}, now_ms)
         names = [keys.client(client_id), keys.unposted(client_id)]
         names += [keys.day(client_id, day) for day, _, _ in kept]
         names += [keys.settled(each) for each in posted]
-        values: list[int | str] = [sequence, balance_micros, SETTLED_MARK_MS, len(kept)]
+        values: list[int | str] = [sequence, balance_micros, SETTLED_MARK_MS, int(backwards), len(kept)]
         for _, micros, ttl_ms in kept:
             values += (micros, ttl_ms)
         return posting_reply(await scripts.SET_BALANCE.run(self._batch, names, [*values, *posted]))

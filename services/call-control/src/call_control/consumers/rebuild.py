@@ -41,6 +41,8 @@ class SetsBalances(Protocol):
         posted: Sequence[str],
         days: Mapping[str, int],
         now_ms: int,
+        *,
+        backwards: bool,
     ) -> Any: ...
 
 
@@ -60,40 +62,42 @@ class Rebuild:
         """Whether the read model was never built, or was lost with its Redis."""
         return not await self._batch.execute("EXISTS", keys.READY)
 
-    async def run(self) -> dict[str, str]:
+    async def run(self, *, backwards: bool = False) -> dict[str, str]:
         """Build it; returns the positions of the streams it stands for.
+
+        `backwards`: take balances also where we are ahead of the ledger, which was restored from a backup.
 
         Raises httpx.HTTPError or SnapshotCutShort when a snapshot can't be read: run it again.
         """
         async with self._alone():
             config = await self._load(PROVISIONING)
-            rates = await self._load(BILLING)
+            rates = await self._load(BILLING, backwards=backwards)
             ready = {"config": config, "rates": rates, "at": str(self._clock.now_ms())}
             await self._batch.execute("SET", keys.READY, msgspec.json.encode(ready))
             await self._model.invalidate([Invalidation("all")])
             log.info("read model built", **ready)
             return ready
 
-    async def _load(self, path: str) -> str:
+    async def _load(self, path: str, *, backwards: bool = False) -> str:
         """Apply one service's snapshot, then remove what it does not have. Returns its position."""
         seen: set[int] = set()
         async with self._peers.snapshot(path) as (head, rows):
             position = str(head["position"])
             async for part in _parts(rows):
-                seen |= await self._take_in(part, position)
+                seen |= await self._take_in(part, position, backwards)
         await self._sweep(seen, position, rates=path == BILLING)
         return position
 
-    async def _take_in(self, part: list[dict[str, Any]], position: str) -> set[int]:
+    async def _take_in(self, part: list[dict[str, Any]], position: str, backwards: bool) -> set[int]:
         """Write some rows; where they stand now."""
         changes = [change_of(row, position) for row in part if "entity" in row]
         waiting = await self._model.apply(changes, self._clock.now_ms(), "snapshot")
         for change in waiting:
             log.error("row of an unknown brand", entity=change.entity, id=change.entity_id)
-        await asyncio.gather(*(self._balance(row) for row in part if "settled_micros" in row))
+        await asyncio.gather(*(self._balance(row, backwards) for row in part if "settled_micros" in row))
         return {hash(place) for change in changes for place in self._model.fields_of(change)}
 
-    async def _balance(self, row: dict[str, Any]) -> None:
+    async def _balance(self, row: dict[str, Any], backwards: bool) -> None:
         partition = await self._model.partition(row["brand_id"])
         await self._balances.set_balance(
             partition,
@@ -103,6 +107,7 @@ class Rebuild:
             row.get("posted") or (),
             row.get("days") or {},
             self._clock.now_ms(),
+            backwards=backwards,
         )
 
     async def _sweep(self, seen: set[int], position: str, *, rates: bool) -> None:

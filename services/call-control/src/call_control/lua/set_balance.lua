@@ -1,4 +1,4 @@
--- set_balance.lua: take a client's balance from a snapshot of billing, forward only.
+-- set_balance.lua: take a client's balance from a snapshot of billing, forward only unless told otherwise.
 --
 -- Where Redis knows no balance (a new client, or a lost disk) the snapshot also brings back the spend of the
 -- last days, and marks what is posted: the end of such a call, told again, must not be charged again.
@@ -9,24 +9,26 @@
 -- ARGV  sequence      int
 --       balance_micros int
 --       mark_ttl_ms   int
+--       backwards     int     1: the ledger was restored from a backup, what it says counts
 --       days          int     how many of the next rows are days
 --       row...        spend_micros, ttl_ms of each day; then the ids that the ledger has posted by then
 -- RETURNS {status, ...}
 --       APPLIED {number of unposted charges dropped}
 --       STALE {applied_seq}
--- Idempotent: only a higher sequence, or the first, acts.
+-- Idempotent: only a higher sequence, or the first, acts; backwards, the same again changes nothing.
 
 -- include _arguments.lua
 
 local sequence, balance = natural(ARGV[1], 'sequence'), whole(ARGV[2], 'balance_micros')
-local ttl, days = natural(ARGV[3], 'mark_ttl_ms'), natural(ARGV[4], 'days')
-local DAYS, FIRST_DAY = 5, 3
+local ttl, backwards = natural(ARGV[3], 'mark_ttl_ms'), natural(ARGV[4], 'backwards') == 1
+local days = natural(ARGV[5], 'days')
+local DAYS, FIRST_DAY = 6, 3
 local POSTED, FIRST_MARK = DAYS + 2 * days, FIRST_DAY + days
 if #ARGV - POSTED ~= #KEYS - FIRST_MARK then error('BAD_ARGUMENT posted') end
 for i = 0, 2 * days - 1 do natural(ARGV[DAYS + i], 'day') end
 
 local known = redis.call('HGET', KEYS[1], 'applied_seq')
-if known and tonumber(known) >= sequence then return { 'STALE', known } end
+if known and tonumber(known) >= sequence and not backwards then return { 'STALE', known } end
 local dropped, released = 0, 0
 for i = 0, #ARGV - POSTED do
   local id = ARGV[POSTED + i]
