@@ -66,11 +66,11 @@ def body(n: int) -> bytes:
     return json.dumps(request).encode()
 
 
-async def ask(app: FastAPI, path: str, given: bytes) -> tuple[int, bytes]:
+async def ask(app: FastAPI, path: str, given: bytes, key: str = KEY) -> tuple[int, bytes]:
     """One request through the ASGI app; status and body."""
     scope = {
         "type": "http", "method": "POST", "path": BASE + path,
-        "headers": [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + KEY.encode())],
+        "headers": [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + key.encode())],
     }  # fmt: skip
     status, answer = 0, b""
 

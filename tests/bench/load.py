@@ -1,8 +1,10 @@
 """A load generator lighter than what it measures: raw HTTP/1.1, one request at a time a connection.
 
 Runs as a process of its own: `python -m tests.bench.load '<JSON spec>'` prints a JSON result.
-Spec: {port, path, key, bodies: <file of JSON lines>, seconds, in_flight, rate: null | requests per second,
-       save: null | <file for the answers>}.
+Spec: {host, ports, path, key, bodies: <file of JSON lines>, seconds, in_flight,
+       rate: null | requests per second, whole: false | true, good: null | <text that a good answer holds>,
+       trail: null | <file for a line per request: moment it began (epoch ms), latency (us)>}.
+`whole`: every admission is followed by its `answered` and `ended`; a request is then a whole call.
 Closed loop (rate null): every connection sends again as soon as it is answered. Open loop: requests start
 at fixed moments and their latency counts from the *intended* start, so that a stalled server cannot hide
 (no coordinated omission). In a body `%ID%` becomes a fresh UUID, `%SOME%` four random digits.
@@ -73,31 +75,61 @@ class Load:
         lines = Path(spec["bodies"]).read_text().splitlines()
         self._bodies = cycle(lines)
         self._head = (
-            f"POST {spec['path']} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {spec['key']}\r\n"
+            f" HTTP/1.1\r\nHost: {spec['host']}\r\nAuthorization: Bearer {spec['key']}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         )
+        self._ask = self._whole_call if spec.get("whole") else self._request
         self.latencies_us = array("Q")
         self.statuses: dict[int, int] = {}
-        self.answers: list[bytes] = []
+        self.trail: list[str] = []
+        self.refused, self.refusals = "", 0
 
-    def next_request(self) -> bytes:
-        """The next request's bytes, with a fresh id."""
+    def _post(self, path: str, body: str) -> bytes:
+        return f"POST {path}{self._head}{len(body)}\r\n\r\n{body}".encode()
+
+    def _marks_refusal(self, answer: bytes) -> bool:
+        good = self.spec.get("good")
+        return good is not None and good.encode() not in answer
+
+    async def _next(self, connection: Connection) -> tuple[int, bytes]:
+        """The next request, with a fresh id: its status and answer."""
         body = next(self._bodies).replace("%ID%", new_id()).replace("%SOME%", f"{randrange(10_000):04d}")
-        return f"{self._head}{len(body)}\r\n\r\n{body}".encode()
+        status, answer = await connection.request(self._post(self.spec["path"], body))
+        if status >= 300 or self._marks_refusal(answer):
+            self.refused = answer.decode()[:300]
+            self.refusals += 1
+        return status, answer
 
-    def note(self, started_ns: int, status: int, body: bytes) -> None:
+    async def _request(self, connection: Connection) -> int:
+        return (await self._next(connection))[0]
+
+    async def _whole_call(self, connection: Connection) -> int:
+        """Admit, answered at once, ended two seconds later by the edge's clock; the last status."""
+        began_s = time.time() - 2
+        call = json.loads((await self._next(connection))[1])
+        path = f"{self.spec['path']}/{call['call_id']}"
+        server_id = call["routes"][0]["server_id"]
+        answered = {"at": began_s, "server_id": server_id}
+        ended = {"at": began_s + 2, "answered_at": began_s, "sip_code": 200, "ended_by": "caller",
+                 "server_id": server_id, "ticket": call["ticket"]}  # fmt: skip
+        await connection.request(self._post(f"{path}/answered", json.dumps(answered)))
+        status, _ = await connection.request(self._post(f"{path}/ended", json.dumps(ended)))
+        return status
+
+    def note(self, started_ns: int, status: int) -> None:
         """Keep what a request took and how it was answered."""
-        self.latencies_us.append((time.perf_counter_ns() - started_ns) // 1000)
+        took_us = (time.perf_counter_ns() - started_ns) // 1000
+        self.latencies_us.append(took_us)
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        if self.spec.get("save"):
-            self.answers.append(body)
+        if self.spec.get("trail"):
+            self.trail.append(f"{time.time() * 1000 - took_us / 1000:.0f} {took_us}")
 
     async def connections(self) -> list[Connection]:
         """As many connections as may be in flight."""
         loop = asyncio.get_running_loop()
         made = [
-            await loop.create_connection(Connection, "127.0.0.1", self.spec["port"])
-            for _ in range(self.spec["in_flight"])
+            await loop.create_connection(Connection, self.spec["host"], port)
+            for _, port in zip(range(self.spec["in_flight"]), cycle(self.spec["ports"]), strict=False)
         ]
         return [connection for _, connection in made]
 
@@ -107,7 +139,7 @@ class Load:
 
         async def drive(connection: Connection) -> None:
             while (started_ns := time.perf_counter_ns()) < end_ns:
-                self.note(started_ns, *await connection.request(self.next_request()))
+                self.note(started_ns, await self._ask(connection))
 
         await asyncio.gather(*(drive(c) for c in await self.connections()))
 
@@ -120,7 +152,7 @@ class Load:
         step_ns = 1e9 / self.spec["rate"]
 
         async def one(connection: Connection, intended_ns: int) -> None:
-            self.note(intended_ns, *await connection.request(self.next_request()))
+            self.note(intended_ns, await self._ask(connection))
             idle.append(connection)
             freed.set()
 
@@ -152,6 +184,8 @@ class Load:
             "p99_ms": quantile_ms(0.99),
             "max_ms": quantile_ms(1.0),
             "statuses": {str(k): v for k, v in self.statuses.items()},
+            "refusals": self.refusals,
+            "refused": self.refused,
             "generator_cpu": round(cpu_s / elapsed_s, 2),
         }
 
@@ -162,8 +196,8 @@ async def run(spec: dict[str, Any]) -> dict[str, Any]:
     started, cpu = time.perf_counter(), time.process_time()
     await (load.closed_loop() if spec.get("rate") is None else load.open_loop())
     result = load.result(time.perf_counter() - started, time.process_time() - cpu)
-    if spec.get("save"):
-        Path(spec["save"]).write_bytes(b"\n".join(load.answers))
+    if spec.get("trail"):
+        Path(spec["trail"]).write_text("\n".join(load.trail))
     return result
 
 

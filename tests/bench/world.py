@@ -98,21 +98,26 @@ class BenchWorld:
     def _rates(self, prefixes: int) -> str:
         deck_body = {"brand_id": self.brand_id, "name": "World", "currency": "EUR"}
         deck = self._patiently(f"{BILLING}/rate-decks", deck_body)
-        files = {"file": ("world.csv", sheet(prefixes).encode(), "text/csv")}
-        answer = self.api.http.post(f"{BILLING}/rate-decks/{deck['id']}/import", files=files)
-        if answer.is_error:
-            raise Refused(answer)
-        job = answer.json()
-        while job["state"] in ("queued", "running"):
-            time.sleep(0.2)
-            job = self.api.get(f"{BILLING}/jobs/{job['id']}")
-        if job["state"] != "done":
-            raise RuntimeError(f"the deck was refused: {job}")
+        self._deck_id, self._sheet = deck["id"], sheet(prefixes)
+        self.import_deck()
         plan = self.api.post(
             f"{BILLING}/rating-plans", {"brand_id": self.brand_id, "name": "P", "currency": "EUR"}
         )
         self.api.post(f"{BILLING}/rating-plans/{plan['id']}/entries", {"rate_deck_id": deck["id"]})
         return str(plan["id"])
+
+    def import_deck(self) -> None:
+        """The whole sheet, as a new version of the deck."""
+        files = {"file": ("world.csv", self._sheet.encode(), "text/csv")}
+        answer = self.api.http.post(f"{BILLING}/rate-decks/{self._deck_id}/import", files=files)
+        if answer.is_error:
+            raise Refused(answer)
+        job = answer.json()
+        while job["state"] in ("queued", "running"):
+            time.sleep(0.05)
+            job = self.api.get(f"{BILLING}/jobs/{job['id']}")
+        if job["state"] != "done":
+            raise RuntimeError(f"the deck was refused: {job}")
 
     def _patiently(self, path: str, body: Row) -> Row:
         until = time.monotonic() + 30

@@ -1,0 +1,63 @@
+"""Another engine over the same network, for comparison: CGRateS by JSON-RPC over HTTP.
+
+`PEER_RPC=http://host:2080/jsonrpc make bench`; skipped when unset. Nothing is configured there by us:
+PEER_ACCOUNT, PEER_DESTINATION and PEER_TENANT (1001, 1002, cgrates.org: its tutorial's) must be able to call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+METHODS = ("AuthorizeEvent", "InitiateSession", "TerminateSession")
+_WANTS: dict[str, dict[str, Any]] = {
+    "AuthorizeEvent": {"GetMaxUsage": True},
+    "InitiateSession": {"InitSession": True},
+    "TerminateSession": {"TerminateSession": True},
+}
+
+
+def body(method: str) -> str:
+    """One request; `%ID%` is for the generator, which gives each its own."""
+    event = {
+        "ToR": "*voice",
+        "OriginID": "%ID%",
+        "OriginHost": "landline-bench",
+        "RequestType": "*prepaid",
+        "Category": "call",
+        "Account": os.environ.get("PEER_ACCOUNT", "1001"),
+        "Subject": os.environ.get("PEER_ACCOUNT", "1001"),
+        "Destination": os.environ.get("PEER_DESTINATION", "1002"),
+        "SetupTime": "*now",
+        "AnswerTime": "*now",
+        "Usage": "60s",
+    }
+    tenant = os.environ.get("PEER_TENANT", "cgrates.org")
+    params = {**_WANTS[method], "Tenant": tenant, "ID": "%ID%", "Event": event}
+    return json.dumps({"method": f"SessionSv1.{method}", "params": [params], "id": 1})
+
+
+def measure(run: Callable[[dict[str, Any]], dict[str, Any]], folder: Path, seconds: float) -> dict[str, Any]:
+    """Each method for itself, 64 in flight, by the same generator (`run` takes its spec); {} when unset.
+
+    Says how many answers carried an error: a refusal is fast, and would compare badly.
+    """
+    address = os.environ.get("PEER_RPC")
+    if not address:
+        return {}
+    parts = urlsplit(address)
+    found = {}
+    for method in METHODS:
+        bodies = folder / f"peer-{method}.jsonl"
+        bodies.write_text(body(method))
+        found[method] = run(
+            {
+                "host": parts.hostname, "ports": [parts.port or 80], "path": parts.path or "/", "key": "-",
+                "bodies": str(bodies), "seconds": seconds, "in_flight": 64, "good": '"error":null',
+            }
+        )  # fmt: skip
+    return found
