@@ -43,6 +43,10 @@ NO_BRAND_PARTITION: Final = 0
 IssueTicket = Callable[[CallFacts, Terms], str]
 
 
+class AttemptReused(Exception):
+    """The attempt was another call's: its answer would connect this one to the wrong place."""
+
+
 class CallOver(Exception):
     """The attempt's call has ended: asking again can't bring it back."""
 
@@ -138,11 +142,13 @@ class AdmitCall:
             ticket = self._issue_ticket(new.facts, new.terms)
             return Answer(completed(new.answer, ticket, bound_s(case, reply.payable_micros)), "allow")
         if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
-            return self._repeated(reply.call, reply.denial)
+            return self._repeated(case, reply.call, reply.denial)
         return await self._reject(case, denial_of(reply, new.hold_micros, case.facts.inbound), edge_id)
 
-    def _repeated(self, call: LiveCall | None, denial: bytes | None) -> Answer:
-        """What the first asking was answered."""
+    def _repeated(self, case: Case, call: LiveCall | None, denial: bytes | None) -> Answer:
+        """What the first asking was answered. Raises AttemptReused for another call's attempt."""
+        if call is not None:
+            refuse_reuse(case, call.facts)
         if denial is not None:
             return Answer(denial, "deny", "repeated")
         if call is None or call.state is State.ENDED:
@@ -160,7 +166,7 @@ class AdmitCall:
         reply = await rejected(self._store, case, denial, edge_id, body)
         if reply.status is Status.DUPLICATE:
             call = await self._store.read_call(reply.call_id) if reply.call_id else None
-            return self._repeated(call, reply.denial)
+            return self._repeated(case, call, reply.denial)
         return Answer(body, "deny", denial.code)
 
 
@@ -168,6 +174,18 @@ def bound_s(case: Case, payable_micros: int | None) -> int:
     if case.priced is None or payable_micros is None:
         return case.cap_s
     return case.priced.bound_s(case.now_ms, payable_micros, case.cap_s)
+
+
+def refuse_reuse(case: Case, known: CallFacts) -> None:
+    """Raises AttemptReused when what is asked now is not what this attempt asked for."""
+    callee, device = getattr(case, "callee", None), case.facts.device
+    asked, first = case.request.sip_call_id, known.sip_call_id
+    if (
+        (asked and first and asked != first)
+        or (callee is not None and callee != known.callee)
+        or (not case.facts.inbound and device is not None and known.device_id not in (None, device.id))
+    ):
+        raise AttemptReused
 
 
 async def rejected(

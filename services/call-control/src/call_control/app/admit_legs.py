@@ -18,6 +18,7 @@ from call_control.app.admit_call import (
     denial_of,
     hops_of,
     new_call,
+    refuse_reuse,
     rejected,
     server_of,
 )
@@ -117,6 +118,8 @@ class AdmitLegs:
             await self._busy(chain, at, reply)
             return await self._next(chain, at, progress, edge_id)
         if reply.call is not None or reply.denial is not None:
+            if reply.call is not None and not progress.live:
+                refuse_reuse(case, reply.call.facts)
             return self._repeated(reply, progress)
         if reply.status is Status.CALL_OVER:
             raise CallOver

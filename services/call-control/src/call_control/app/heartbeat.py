@@ -11,7 +11,8 @@ from call_control.app.call_port import Calls, EdgeStates
 from call_control.app.reap import reap
 from call_control.app.record_answer import record_answer
 from call_control.app.record_end import remembered_by
-from call_control.domain.edge_list import EdgeState, Page, hear
+from call_control.app.recorded import foreign
+from call_control.domain.edge_list import EdgeState, Page, believed, hear
 from call_control.domain.lease import UNLIMITED_MICROS, outer_bound_s
 from call_control.domain.live_call import LiveCall, State
 from call_control.domain.replies import NewCall, Status, TouchReply
@@ -52,7 +53,7 @@ async def heartbeat(
 
     Unknown calls are never hung up: they may be ours, forgotten; `resync` asks for their tickets.
     """
-    taken_ms = min(page.taken_ms, now_ms)
+    taken_ms = believed(page.taken_ms, now_ms)
     state = EdgeState.of(await edges.read(edge_id))
     touched = await asyncio.gather(*(calls.touch(one.call_id, edge_id, taken_ms) for one in named))
     heard = hear(state, page, now_ms, 2 * silent_ms)
@@ -129,23 +130,31 @@ async def resync(
     now_ms: int,
     silent_ms: int,
     ticket_key: bytes,
+    edge_id: str | None = None,
 ) -> tuple[str, ...]:
     """Restore live calls that we forgot, from their tickets: slot, hold up to now, leases. No limit is
     checked, since they talk already; what can't be paid is cut. Returns the calls restored or known by
     now."""
     restored = await asyncio.gather(
-        *(_restore(calls, one, ticket, now_ms, silent_ms, ticket_key) for one, ticket in tickets)
+        *(_restore(calls, one, ticket, now_ms, silent_ms, ticket_key, edge_id) for one, ticket in tickets)
     )
     return tuple(one.call_id for (one, _), done in zip(tickets, restored, strict=True) if done)
 
 
 async def _restore(
-    calls: Calls, one: Named, ticket: str, now_ms: int, silent_ms: int, ticket_key: bytes
+    calls: Calls,
+    one: Named,
+    ticket: str,
+    now_ms: int,
+    silent_ms: int,
+    ticket_key: bytes,
+    edge_id: str | None,
 ) -> bool:
-    if await calls.read_call(one.call_id) is not None:
-        return True
+    known = await calls.read_call(one.call_id)
+    if known is not None:
+        return not foreign(known, edge_id)
     call = remembered_by(ticket, one.call_id, now_ms, ticket_key)
-    if call is None:
+    if call is None or foreign(call, edge_id):
         return False
     new = NewCall(facts=call.facts, attempt_id=call.attempt_id, terms=call.terms, answer=b"", forced=True)
     reply = await calls.admit(new, now_ms)

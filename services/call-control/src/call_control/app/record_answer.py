@@ -5,7 +5,7 @@ from __future__ import annotations
 from call_control.app.call_port import Calls
 from call_control.app.close_legs import NOT_REACHED, legs_below, way_to
 from call_control.app.record_end import EndReport, record_end
-from call_control.app.recorded import TRIES, CallBusy, Recorded, within
+from call_control.app.recorded import TRIES, CallBusy, Recorded, foreign, within
 from call_control.domain.lease import Payable, begin
 from call_control.domain.live_call import LiveCall, State
 from call_control.domain.replies import Reply, Status
@@ -19,13 +19,15 @@ async def record_answer(
     now_ms: int,
     silent_ms: int,
     leg_call_id: str | None = None,
+    edge_id: str | None = None,
 ) -> Recorded:
     """Conversation began at `answered_ms`. `silent_ms`: after which silence of its edge a call is lost.
 
-    `leg_call_id`: the call of the same dialog that was reached, with all on the way to it. Raises CallBusy.
+    `leg_call_id`: the call of the same dialog that was reached, with all on the way to it. `edge_id`: who
+    reports; another edge's call is UNKNOWN to it. Raises CallBusy.
     """
     way = await way_to(calls, call_id, leg_call_id)
-    return await _answer(calls, call_id, answered_ms, server_id, now_ms, silent_ms, way)
+    return await _answer(calls, call_id, answered_ms, server_id, now_ms, silent_ms, way, edge_id)
 
 
 async def _answer(
@@ -36,10 +38,11 @@ async def _answer(
     now_ms: int,
     silent_ms: int,
     way: tuple[str, ...],
+    edge_id: str | None = None,
 ) -> Recorded:
     for _ in range(TRIES):
         call = await calls.read_call(call_id)
-        if call is None:
+        if call is None or foreign(call, edge_id):
             return Recorded.UNKNOWN
         done = call.state in (State.ANSWERED, State.ENDED)
         if not done:

@@ -11,7 +11,7 @@ from landline.contracts.call_control.events import CallEnded
 from call_control.app.call_port import Calls
 from call_control.app.close_legs import NOT_REACHED, legs_below, way_to
 from call_control.app.late_prices import LatePrices
-from call_control.app.recorded import TRIES, CallBusy, Recorded, within
+from call_control.app.recorded import TRIES, CallBusy, Recorded, foreign, within
 from call_control.domain.lease import Payable
 from call_control.domain.live_call import LiveCall, State
 from call_control.domain.local_day import local_day
@@ -48,16 +48,15 @@ async def record_end(
     now_ms: int,
     ticket_key: bytes,
     late: LatePrices | None = None,
+    edge_id: str | None = None,
 ) -> Recorded:
-    """The call is over, and its legs with it. UNKNOWN: neither remembered nor proved by a ticket of its own.
-
-    Raises CallBusy.
-    """
+    """The call is over, and its legs with it. UNKNOWN: neither remembered nor proved by a ticket of its own,
+    or another edge's than `edge_id`. Raises CallBusy."""
     for _ in range(TRIES):
         call, forgotten = await calls.read_call(call_id), False
         if call is None:
             call, forgotten = remembered_by(report.ticket, call_id, now_ms, ticket_key), True
-        if call is None:
+        if call is None or foreign(call, edge_id):
             return Recorded.UNKNOWN
         if call.state is State.ENDED and not call.lost:
             await calls.confirm(call_id)  # the first report may have been answered 503 for want of a replica
@@ -151,12 +150,18 @@ def _payable(held_micros: int, reply: Reply, *, last: bool) -> Payable:
 
 
 def _moments(call: LiveCall, report: EndReport, now_ms: int) -> tuple[int | None, int]:
-    ended_ms = within(report.ended_ms, call, now_ms)
-    answered_ms = call.answered_ms if call.answered_ms is not None else report.answered_ms
+    """When it was answered and ended, by our clock: between the two lies what the edge's own clock measured.
+
+    So a clock that is wrong by an hour, in either direction, bills what was talked.
+    """
+    answered_ms = call.answered_ms
+    if answered_ms is None and report.answered_ms is not None:
+        talked_ms = max(0, report.ended_ms - report.answered_ms)
+        answered_ms = within(min(report.answered_ms, now_ms - talked_ms), call, now_ms)
     if answered_ms is None:
-        return None, ended_ms
-    answered_ms = min(within(answered_ms, call, now_ms), max(ended_ms, call.answered_ms or 0))
-    return answered_ms, max(ended_ms, answered_ms)
+        return None, within(report.ended_ms, call, now_ms)
+    off_ms = 0 if report.answered_ms is None else answered_ms - report.answered_ms
+    return answered_ms, max(answered_ms, within(report.ended_ms + off_ms, call, now_ms))
 
 
 def _outcome(

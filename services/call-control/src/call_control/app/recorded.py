@@ -27,6 +27,11 @@ class CallBusy(RuntimeError):
         super().__init__(f"call {call_id} kept changing")
 
 
+def foreign(call: LiveCall, edge_id: str | None) -> bool:
+    """Whether it is another edge's call: to this one it does not exist. None: we ask ourselves."""
+    return edge_id is not None and call.facts.edge_id not in (None, edge_id)
+
+
 def within(moment_ms: int, call: LiveCall, now_ms: int) -> int:
     """An edge's clock believed as far as it can be: not before the admission, not in our future."""
     return max(call.facts.admitted_at_ms, min(moment_ms, now_ms))

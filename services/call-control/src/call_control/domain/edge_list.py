@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 SETTLE_MS: Final = 10_000
+MOST_AGE_MS: Final = 5_000
 _NUMBERS: Final = ("seen_ms", "seq", "taken_ms", "first_ms", "complete_ms", "former_ms", "shared_until_ms")
 
 
@@ -27,9 +28,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class EdgeState:
-    """What is known of an edge. `seq`, `taken_ms`: of its last page; `first_ms`: when the list being
-    received was begun, 0 for none; `complete_ms`: of the last complete list; `former_ms`: the last word of
-    the boot before this one, until it is dealt with; `shared_until_ms`: until then another instance used
+    """What is known of an edge. `seq`, `taken_ms` (as it said): of its last page; `first_ms`: when the list
+    being received was begun, 0 for none; `complete_ms`: of the last complete list; `former_ms`: the last word
+    of the boot before this one, until it is dealt with; `shared_until_ms`: until then another instance used
     the same key."""
 
     instance_id: str = ""
@@ -62,17 +63,26 @@ class Heard:
     gone_until_ms: int | None
 
 
+def believed(taken_ms: int, now_ms: int) -> int:
+    """When a list was taken, by our clock: not in our future, and not long before it reached us.
+
+    An edge whose clock is an hour slow would otherwise never lose a call: its lists would all be older than
+    every touch. 5 s is more than a request lasts, and less than the 10 s a call must be untouched.
+    """
+    return max(min(taken_ms, now_ms), now_ms - MOST_AGE_MS)
+
+
 def hear(state: EdgeState, page: Page, now_ms: int, shared_ms: int) -> Heard:
     """Take a page in. `shared_ms`: how long a key counts as shared after two instances used it."""
-    taken_ms = min(page.taken_ms, now_ms)
+    taken_ms = believed(page.taken_ms, now_ms)
     state = _same_edge(state, page, now_ms, shared_ms)
-    if (page.seq, taken_ms) == (state.seq, state.taken_ms):
+    if (page.seq, page.taken_ms) == (state.seq, state.taken_ms):
         return Heard(replace(state, seen_ms=now_ms), None)  # the same page, sent again
     follows = page.seq == state.seq + 1
     if not (follows and state.first_ms):
         begins = page.seq in (0, 1) or follows
         state = replace(state, first_ms=taken_ms if begins else 0)
-    state = replace(state, seq=page.seq, taken_ms=taken_ms, seen_ms=now_ms)
+    state = replace(state, seq=page.seq, taken_ms=page.taken_ms, seen_ms=now_ms)
     if not page.last:
         return Heard(state, None)
     if not state.first_ms:

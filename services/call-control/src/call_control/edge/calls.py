@@ -13,14 +13,14 @@ from msgspec import Meta
 from starlette.types import Receive, Scope, Send
 
 from call_control.adapters.spool import Spool
-from call_control.app.admit_call import AdmitCall, CallOver
+from call_control.app.admit_call import AdmitCall, AttemptReused, CallOver
 from call_control.app.call_port import Calls
 from call_control.app.late_prices import LatePrices
 from call_control.app.move_on import AlreadyTalking, Failure, MoveOn, NotHere, TooLate
 from call_control.app.record_answer import record_answer
 from call_control.app.record_end import EndReport, record_end, remembered_by
 from call_control.app.record_ringing import record_ringing
-from call_control.app.recorded import CallBusy, Recorded
+from call_control.app.recorded import CallBusy, Recorded, foreign
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.endpoint import NO_CONTENT, OUTAGE, Endpoint, json_answer
 from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request, refuse_control
@@ -82,6 +82,10 @@ class Admission(Endpoint):
         request = read_call_request(await read_body(receive))
         try:
             answer = await self._admit(request, edge.id)
+        except AttemptReused:
+            raise Conflict(
+                "attempt_reused", "this attempt_id belongs to another call: make a new one"
+            ) from None
         except CallOver:
             raise Conflict("call_over", "the call of this attempt has ended") from None
         except CallBusy as error:
@@ -173,7 +177,7 @@ class Reports:
 
 
 class Report(Endpoint):
-    """`POST /calls/{call_id}/ringing | answered | ended`: 204, repeated 204, unknown 404."""
+    """`POST /calls/{call_id}/ringing | answered | ended`: repeated 204 too, unknown or another edge's 404."""
 
     kind: type[msgspec.Struct]
 
@@ -183,12 +187,12 @@ class Report(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One report."""
-        await self._reports.auth(scope["headers"])
+        edge = await self._reports.auth(scope["headers"])
         body = self._reader.read(await read_body(receive))
         call_id = scope["path_params"]["call_id"]
         try:
             CallId.parse(call_id)
-            recorded = await self.record(call_id, body, self._reports.clock.now_ms())
+            recorded = await self.record(call_id, body, self._reports.clock.now_ms(), edge.id)
         except NotACallId:
             recorded = Recorded.UNKNOWN
         except CallBusy as error:
@@ -198,7 +202,7 @@ class Report(Endpoint):
         await send(NO_CONTENT)
         await send({"type": "http.response.body", "body": b""})
 
-    async def record(self, call_id: str, body: Any, now_ms: int) -> Recorded:
+    async def record(self, call_id: str, body: Any, now_ms: int, edge_id: str) -> Recorded:
         """Do what the report says."""
         raise NotImplementedError
 
@@ -208,9 +212,9 @@ class RingingReport(Report):
 
     kind = Ringing
 
-    async def record(self, call_id: str, body: Ringing, now_ms: int) -> Recorded:
+    async def record(self, call_id: str, body: Ringing, now_ms: int, edge_id: str) -> Recorded:
         """Once; late or repeated is fine."""
-        return await record_ringing(self._reports.calls, call_id, moment_ms(body.at), now_ms)
+        return await record_ringing(self._reports.calls, call_id, moment_ms(body.at), now_ms, edge_id)
 
 
 class AnsweredReport(Report):
@@ -218,12 +222,19 @@ class AnsweredReport(Report):
 
     kind = Answered
 
-    async def record(self, call_id: str, body: Answered, now_ms: int) -> Recorded:
+    async def record(self, call_id: str, body: Answered, now_ms: int, edge_id: str) -> Recorded:
         """Starts the lease."""
         reports = self._reports
         at_ms = moment_ms(body.at)
         return await record_answer(
-            reports.calls, call_id, at_ms, body.server_id, now_ms, reports.silent_ms, body.leg_call_id
+            reports.calls,
+            call_id,
+            at_ms,
+            body.server_id,
+            now_ms,
+            reports.silent_ms,
+            body.leg_call_id,
+            edge_id,
         )
 
 
@@ -232,7 +243,7 @@ class EndedReport(Report):
 
     kind = Ended
 
-    async def record(self, call_id: str, body: Ended, now_ms: int) -> Recorded:
+    async def record(self, call_id: str, body: Ended, now_ms: int, edge_id: str) -> Recorded:
         """Settles it once."""
         carrier = self._reports.carriers.carrier_of_server(body.server_id) if body.server_id else None
         report = EndReport(
@@ -249,10 +260,12 @@ class EndedReport(Report):
         )
         reports = self._reports
         try:
-            return await record_end(reports.calls, call_id, report, now_ms, reports.ticket_key, reports.late)
+            return await record_end(
+                reports.calls, call_id, report, now_ms, reports.ticket_key, reports.late, edge_id
+            )
         except OUTAGE:
             known = remembered_by(report.ticket, call_id, now_ms, reports.ticket_key)
-            if known is None or not known.facts.outage:
+            if known is None or not known.facts.outage or foreign(known, edge_id):
                 raise  # the edge repeats it; what Redis knows of the call is there when it is back
             await asyncio.to_thread(reports.spool.keep, call_id, report)
             SPOOLED.inc()

@@ -130,12 +130,12 @@ class ResyncEndpoint(Endpoint):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with the calls that are known by now."""
         lists = self._lists
-        await lists.auth(scope["headers"])
+        edge = await lists.auth(scope["headers"])
         body: Resync = self._reader.read(await read_body(receive))
         tickets = [(_named(c), c.ticket or "") for c in body.calls if _is_call_id(c.call_id)]
         try:
             restored = await resync(
-                lists.calls, tickets, lists.clock.now_ms(), lists.silent_ms, lists.ticket_key
+                lists.calls, tickets, lists.clock.now_ms(), lists.silent_ms, lists.ticket_key, edge.id
             )
         except CallBusy as error:
             raise Unavailable(str(error), code=error.code) from None

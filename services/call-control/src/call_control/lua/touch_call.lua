@@ -7,7 +7,7 @@
 -- RETURNS {status, ...}
 --       LIVE {state, answered_ms or '', cut_at_ms or '', rev, payable_micros or ''}
 --       ENDED
---       UNKNOWN
+--       UNKNOWN           nobody's, or another edge's
 -- Idempotent: the latest touch wins; the revision stays, so that no report is turned away by a heartbeat.
 
 -- include _arguments.lua
@@ -17,6 +17,8 @@ local found = redis.call('HMGET', KEYS[1], 'state', 'touched_ms', 'covered_s', '
   'payable')
 if not found[1] then return { 'UNKNOWN' } end
 if found[1] == 'ended' then return { 'ENDED' } end
+-- Another edge's call: to this edge it does not exist, or its lists would keep and lose what is not its own.
+if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return { 'UNKNOWN' } end
 if taken > tonumber(found[2]) then
   redis.call('HSET', KEYS[1], 'touched_ms', digits(taken))
   if found[1] == 'answered' then redis.call('HSET', KEYS[1], 'confirmed_s', found[3]) end
