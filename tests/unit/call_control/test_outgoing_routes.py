@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 from call_control.adapters.placement import Change
 
 from tests.support import configured as c
@@ -176,3 +177,16 @@ async def test_a_route_by_group_takes_the_numbers_of_all_its_patterns() -> None:
     for dialled, code in (("600123123", "allow"), ("00351911222333", "allow"), ("944111222", "no_route")):
         decision = await decided({"request_user": dialled}, *rows, decks=prices)
         assert decision.code == code, dialled
+
+
+@pytest.mark.parametrize(("policy", "code"), [("deny", "no_route"), ("domestic", "allow")])
+async def test_least_cost_goes_on_without_costs_only_if_the_client_may(policy: str, code: str) -> None:
+    """The carriers' rates can't be read on this host: without a cost there is no order, but a way."""
+    profile = c.row(
+        "profile",
+        ids(60),
+        {"profile_id": ids(60), "plan_id": ids(61), "carrier_id": c.CARRIER, "activation_at_ms": 0},
+    )
+    lcr = c.route(mode="lcr", carrier_id=None, carrier_ids=[c.CARRIER])
+    decision = await decided({}, profile, lcr, c.client(outage_policy=policy))
+    assert decision.code == code

@@ -161,3 +161,19 @@ async def test_a_diverted_call_says_by_whom() -> None:
     assert ";reason=unknown;" in str((await decided(forged)).case.legs[0].diversion)
     silent = {**body, "diversion": [{"number": "944048183", "reason": None}]}
     assert ";reason=unconditional;" in str((await decided(silent)).case.legs[0].diversion)
+
+
+async def test_a_carrier_reads_who_diverted_as_it_reads_callers() -> None:
+    """A national carrier does not know +34944048183; how often the call was diverted goes along."""
+    national = {"transformation_set_id": c.SET, "direction": "caller_out", "priority": 0}
+    rule = c.row(
+        "transformation_rule",
+        "019a0000-0000-7000-8000-00000000f101",
+        {**national, "match": r"^\+34([0-9]{9})$", "replace": r"\1"},
+    )
+    body = {
+        "asserted_identity": "+442071234567",
+        "diversion": [{"number": "944048183", "reason": "user-busy"}, {"number": "x", "counter": 2}],
+    }
+    decision = await decided(body, rule, c.carrier(transformation_set_id=c.SET))
+    assert decision.case.legs[0].diversion == f"<sip:944048183@{c.DOMAIN}>;reason=user-busy;counter=3"

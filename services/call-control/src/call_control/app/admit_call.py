@@ -163,7 +163,10 @@ class AdmitCall:
         """Keep the denial for its attempt, and tell of it."""
         attempt_id = case.request.attempt_id
         body = deny_answer(denial, attempt_id, server_of(case.facts, attempt_id))
-        reply = await rejected(self._store, case, denial, edge_id, body)
+        try:
+            reply = await rejected(self._store, case, denial, edge_id, body)
+        except self._outage:
+            return Answer(body, "deny", denial.code)  # as true as ever; only nobody can be told of it now
         if reply.status is Status.DUPLICATE:
             call = await self._store.read_call(reply.call_id) if reply.call_id else None
             return self._repeated(case, call, reply.denial)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from landline.rating.errors import DeckUnavailable
 from landline.rating.lookup import Plan, Profile, RateDeck, active_profile, resolve
 from landline.rating.pinned import dumps
 from landline.rating.price import price_micros
@@ -126,6 +127,14 @@ class RateBook:
             return price_micros(priced.tariff, now_ms / 1000, LCR_CALL_S)
         except LookupError:  # no profile, no rate, or a deck that is not here: it can't be compared
             return None
+
+    def unreadable(self, profiles: tuple[Profile, ...], number: str, now_ms: int) -> bool:
+        """Whether there may be a rate that just can't be read on this host now."""
+        try:
+            self.price(profiles, number, now_ms)
+        except LookupError as error:
+            return isinstance(error, DeckUnavailable | PlanUnavailable)
+        return False
 
     def _row(self, deck_id: str, number: str) -> str | None:
         deck = self._decks.get(deck_id)

@@ -19,7 +19,7 @@ MAX_URI = 400
 def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Leg:
     """The attempt at one server: request URI, From and the headers that tell who calls."""
     rules = case.brand.sets.get(carrier.transformation_set_id or "")
-    shown = case.shown if case.emergency or not route.force_clid else route.force_clid
+    shown = _shown(case, route)
     caller = rewritten(case.brand, rules, "caller_out", shown)
     callee = rewritten(case.brand, rules, "callee_out", case.callee)
     host = server.from_domain or case.brand.sip_domain
@@ -47,6 +47,19 @@ def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Le
     )
 
 
+def _shown(case: Case, route: Route) -> str:
+    """Who seems to call: the presentation number, unless the route forces one. A carrier that takes no
+    Diversion mostly takes no foreign caller either: it is shown the number that forwards (model-system 1.6).
+    """
+    if case.emergency:
+        return case.shown
+    if route.force_clid:
+        return route.force_clid
+    if case.facts.forwarded is not None and route.disable_diversion:
+        return case.facts.forwarded.ddi
+    return case.shown
+
+
 def _uri(server: CarrierServer, user: str) -> str:
     """RFC 3261 section 19.1; the port is left out where the operator left it to DNS."""
     host = f"[{server.host}]" if ":" in server.host and server.host[0] != "[" else server.host
@@ -66,7 +79,10 @@ def _diversion(case: Case, route: Route, carrier: Carrier, host: str) -> str | N
         return None
     diversions = case.request.diversion or []
     reason = next((each.reason for each in diversions if each.reason), "unconditional")
-    return f"<sip:{case.shown}@{host}>;reason={_token(reason)};counter=1"
+    rules = case.brand.sets.get(carrier.transformation_set_id or "")
+    number = rewritten(case.brand, rules, "caller_out", case.shown)
+    times = sum(each.counter or 1 for each in diversions)
+    return f"<sip:{number}@{host}>;reason={_token(reason)};counter={times}"
 
 
 def _token(reason: str) -> str:

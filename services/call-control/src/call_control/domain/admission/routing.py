@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from call_control.domain.admission.case import Case, Leg
+from call_control.domain.admission.outage import tolerated
 from call_control.domain.admission.rewriting import leg
 from call_control.domain.denials import Denial, deny
 from call_control.domain.facts import BrandFacts, Carrier, Route
@@ -59,7 +60,11 @@ def _carriers(case: Case, route: Route) -> list[Carrier]:
     enabled = [carrier for carrier in found if carrier.enabled]
     if route.mode != "lcr":
         return enabled
-    costs = [(case.facts.rates.cost(c.profiles, case.callee, case.now_ms), c) for c in enabled]
+    rates = case.facts.rates
+    costs = [(rates.cost(c.profiles, case.callee, case.now_ms), c) for c in enabled]
+    if not any(cost is not None for cost, _ in costs) and tolerated(case):
+        # Rates of carriers that can't be read now: the client's policy lets it go on, in any order.
+        return [c for c in enabled if rates.unreadable(c.profiles, case.callee, case.now_ms)]
     return [carrier for _, carrier in sorted(((cost, c) for cost, c in costs if cost is not None), key=_cost)]
 
 
