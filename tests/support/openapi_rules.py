@@ -102,7 +102,7 @@ def _shown(document: Json, operation: Json) -> Iterator[str]:
             yield f"{where} has no example"
         for name, example in media.get("examples", {}).items():
             for fault in _misfits(document, media["schema"], example["value"]):
-                yield f"{where}, example {name}: {fault}"
+                yield f"{where}, example {name}: {fault} (give the field examples=[...])"
 
 
 def _misfits(document: Json, schema: Json, value: Json) -> list[str]:

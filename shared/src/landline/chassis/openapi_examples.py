@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from landline.chassis.openapi_patterns import text_of
+
 Json = Any
 
 DEEPEST = 6
@@ -182,4 +184,4 @@ def _text(schema: dict[str, Any]) -> str:
         fits = pattern is None or re.search(pattern, text)
         if fits and least <= len(text) <= schema.get("maxLength", 100):
             return text
-    return "x" * least
+    return (text_of(pattern) if pattern else "") or "x" * least
