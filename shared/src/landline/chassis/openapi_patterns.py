@@ -31,7 +31,7 @@ def _one(part: tuple[Any, Any]) -> str:
         return _member(argument)
     if what in ("MAX_REPEAT", "MIN_REPEAT"):
         least, _, inner = argument
-        return "".join(_one(each) for each in inner) * least
+        return "".join(_one(each) for each in inner) * int(least)
     if what == "SUBPATTERN":
         return "".join(_one(each) for each in argument[-1])
     if what == "BRANCH":
