@@ -283,6 +283,8 @@ def test_what_is_open_without_a_token_is_known(town: Town) -> None:
         "auth/login",
         "auth/refresh",
         "auth/jwks",
+        "auth/password-reset",
+        "auth/password-reset/confirm",
     }
 
 

@@ -16,6 +16,7 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
     "provisioning": {
         "auth/login auth/refresh auth/logout auth/impersonate auth/password auth/otp": "post",
         "auth/me auth/jwks": "get",
+        "auth/password-reset auth/password-reset/confirm": "post",
         "admins/{}/grants": "get post",
         "admins/{}/grants/{}": "put delete",
         "brands clients devices ddis authorized-sources carriers carrier-servers routes destination-patterns"

@@ -24,6 +24,7 @@ from landline.chassis.postgres import Database
 from landline.chassis.redis import connect
 from landline.chassis.resources import Registry, resource_router
 from landline.chassis.resources.audit import AUDIT_RESOURCE
+from landline.chassis.secrets import Keyring
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 from landline.chassis.stream_commands import add_dead_letters
@@ -35,15 +36,18 @@ from notifier.adapters.fact_rows import PostgresFactRows
 from notifier.adapters.mail import SmtpTransport
 from notifier.adapters.mail_rows import PostgresMailRows
 from notifier.adapters.people_rows import PostgresPeopleRows
+from notifier.adapters.reset_rows import PostgresResetRows
 from notifier.api.notifications import router as notifications
 from notifier.api.templates import router as templates
 from notifier.app.bell import Bell
 from notifier.app.preview import preview as render_preview
 from notifier.app.send_mails import Sender
 from notifier.app.tell_facts import Teller
+from notifier.app.tell_resets import ResetTeller
 from notifier.app.work import Desk, keep_on, recover_until
 from notifier.consumers.calls import CallsHandler
 from notifier.consumers.config import ConfigHandler
+from notifier.domain.kinds import PASSWORD_RESET
 
 GROUP = "notifier"
 audit_log = resource_router(Registry("notifier", (AUDIT_RESOURCE,)), AUDIT_RESOURCE)
@@ -90,7 +94,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     fact_rows, mail_rows = PostgresFactRows(db, settings.mail_from), PostgresMailRows(db)
     desk = Desk(Teller(fact_rows, clock, builtin_contents), facts, mails)
     calls = CallsHandler(fact_rows, clock, facts)
-    config = ConfigHandler(PostgresPeopleRows(db), facts)
+    config = ConfigHandler(PostgresPeopleRows(db), facts, _resets(settings, db), mails)
     try:
         await db.open()
         async with asyncio.TaskGroup() as group:
@@ -107,6 +111,14 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         await redis.aclose()
         await db.close()
+
+
+def _resets(settings: Settings, db: Database) -> ResetTeller:
+    def unseal(sealed: str, place: str) -> str:
+        return Keyring.of(settings).unseal(sealed, place)
+
+    rows, words = PostgresResetRows(db, settings.mail_from), builtin_contents(PASSWORD_RESET.name)
+    return ResetTeller(rows, settings.clock, words, unseal, settings.public_url)
 
 
 service = Service("notifier", "notifier", app, work)

@@ -16,8 +16,10 @@ from landline.kernel.ids import new_id
 
 from notifier.app.ports import Mail
 from notifier.domain.delivery import Outcome, Result, State, Verdict
+from notifier.domain.kinds import SECRET_KINDS
 
 Row = asyncpg.Record
+_OVER = f"kind in ({', '.join(repr(kind) for kind in sorted(SECRET_KINDS))}) and $5::timestamptz is null"
 COLUMNS = (
     "id, claim, kind, brand_id, client_id, address, from_name, subject, text, html, message_id,"
     " created_at, attempts, uncertain_count, first_attempt_at"
@@ -38,8 +40,11 @@ where id = $1 and claim = $2 and state = 'sending' and claimed_until > $3
 """
 # Only the claim's holder settles. A late "accepted" still counts while nobody has begun the next try:
 # it saves the second copy.
-SETTLE = """
-update notifications set state = $3, uncertain_count = $4, next_attempt_at = $5, error = $6,
+# What opens an account is forgotten as soon as it is sent or given up.
+SETTLE = f"""
+update notifications set state = $3,
+    text = case when {_OVER} then '' else text end, html = case when {_OVER} then '' else html end,
+    uncertain_count = $4, next_attempt_at = $5, error = $6,
     log = case when jsonb_array_length(log) < 60 then log || $7::jsonb else log end,
     sent_at = case when $3 = 'sent' then $8 end, claimed_until = null, updated_at = $8, version = version + 1
 where id = $1 and claim = $2
@@ -111,9 +116,10 @@ def _event(mail: Mail, outcome: Outcome, now_ms: int) -> bytes:
 
 def _mail(row: Any) -> Mail:
     texts = ("kind", "address", "from_name", "subject", "text", "html", "message_id")
-    ids = ("id", "claim", "brand_id", "client_id")
     return Mail(
-        **{name: str(row[name]) for name in (*texts, *ids)},
+        **{name: str(row[name]) for name in (*texts, "id", "claim")},
+        brand_id=str(row["brand_id"]) if row["brand_id"] else None,
+        client_id=str(row["client_id"]) if row["client_id"] else None,
         created_ms=to_ms(row["created_at"]),
         attempts=row["attempts"],
         uncertain_count=row["uncertain_count"],

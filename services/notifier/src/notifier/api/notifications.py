@@ -35,6 +35,7 @@ from notifier.adapters.tables import NOTIFICATIONS
 from notifier.domain.address import NotAnAddress, address
 from notifier.domain.delivery import State
 from notifier.domain.facts import message_id, resend_key
+from notifier.domain.kinds import SECRET_KINDS
 
 
 class NothingToWrite(ApiModel):
@@ -42,8 +43,13 @@ class NothingToWrite(ApiModel):
 
 
 class NotificationRead(ApiModel):
-    """A mail and its history; the words themselves are at `notifications/{id}/content`."""
+    """A mail and its history; the words themselves are at `notifications/{id}/content`.
 
+    Without brand or client: it concerns an account of the platform or of the brand.
+    """
+
+    brand_id: UUID | None
+    client_id: UUID | None
     kind: str
     fact_key: str
     address: str
@@ -103,6 +109,8 @@ async def content(id: UUID, request: Request, caller: Caller) -> Row:
     db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
         row = await fetch(tx, RESOURCE, caller, id)
+    if row["kind"] in SECRET_KINDS:
+        raise Forbidden("these words open an account: only who got the mail may read them", code="secret")
     return {name: row[name] for name in Content.model_fields}
 
 
@@ -144,6 +152,8 @@ async def _send_again(tx: AsyncConnection, actor: Actor, old_id: UUID) -> Answer
 
 
 def _check_over(old: Row) -> None:
+    if old["kind"] in SECRET_KINDS:
+        raise Conflict("ask_anew", "such a mail is not sent twice: the person asks for another")
     if old["state"] == State.SENDING or old["next_attempt_at"] is not None:
         raise Conflict("not_over", "this mail is still being tried; see next_attempt_at")
     try:

@@ -53,8 +53,8 @@ class Mail:
     id: str
     claim: str
     kind: str
-    brand_id: str
-    client_id: str
+    brand_id: str | None
+    client_id: str | None
     address: str
     from_name: str
     subject: str

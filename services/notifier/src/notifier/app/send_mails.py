@@ -17,7 +17,7 @@ from prometheus_client import Counter
 from notifier.app.bell import Bell
 from notifier.app.ports import Mail, MailRows, Transport
 from notifier.domain.delivery import History, Outcome, Result, Verdict, verdict
-from notifier.domain.kinds import KINDS
+from notifier.domain.kinds import ALL_KINDS
 
 log = structlog.get_logger(__name__)
 TRIES = Counter("landline_mail_tries_total", "Tries at mails, by the state they led to", ["kind", "state"])
@@ -120,7 +120,7 @@ async def settle(
 def judge(mail: Mail, outcome: Outcome, now_ms: int) -> Verdict:
     """The verdict by the mail's kind."""
     history = History(mail.attempts, mail.uncertain_count, mail.first_attempt_ms)
-    give_up_s = KINDS[mail.kind].give_up_s
+    give_up_s = ALL_KINDS[mail.kind].give_up_s
     return verdict(outcome, history, now_ms=now_ms, give_up_s=give_up_s, jitter=random.random())
 
 

@@ -60,11 +60,32 @@ DAILY_USAGE = Kind(
     give_up_s=24 * 3600,
 )
 
+PASSWORD_RESET = Kind(
+    name="password_reset",
+    about="somebody asked for a new password of an account",
+    variables=(
+        Variable("username", "user name of the account", "garcia"),
+        Variable("name", "name of the person, may be empty", "Ana García"),
+        Variable("brand_name", "name of the brand, or of the platform", "Ejemplo Telecom"),
+        Variable(
+            "link", "where the new password is set, with the token", "https://example.net/reset#token=x"
+        ),
+        Variable("token", "the token alone, for programs", "llp_x"),
+        Variable("minutes", "for how long it is good", 30),
+        Variable("origin", "address from which it was asked for, may be empty", "203.0.113.7"),
+    ),
+    give_up_s=30 * 60,
+)
+
 KINDS = {kind.name: kind for kind in (DAILY_USAGE,)}
+"""Those that brands and clients may word themselves."""
+ALL_KINDS = {**KINDS, PASSWORD_RESET.name: PASSWORD_RESET}
+SECRET_KINDS = frozenset({PASSWORD_RESET.name})
+"""Their words open an account: shown to nobody, sent once, and forgotten when they are sent."""
 
 
 def kind(name: str) -> Kind:
     """The kind of that name; UnknownKind otherwise."""
-    if name not in KINDS:
+    if name not in ALL_KINDS:
         raise UnknownKind(name)
-    return KINDS[name]
+    return ALL_KINDS[name]

@@ -18,6 +18,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provisioning.accounts import sessions, throttle
+from provisioning.accounts.password_resets import PasswordResets
 from provisioning.accounts.passwords import Passwords, password_faults
 from provisioning.accounts.second_factor import SecondFactor
 from provisioning.accounts.sessions import Origin
@@ -70,10 +71,17 @@ class Accounts:
     """The use cases, over one service's database. Each opens its own transactions, in system scope."""
 
     def __init__(
-        self, settings: Settings, db: Database, keys: SigningKeys, passwords: Passwords, factor: SecondFactor
+        self,
+        settings: Settings,
+        db: Database,
+        keys: SigningKeys,
+        passwords: Passwords,
+        factor: SecondFactor,
+        resets: PasswordResets,
     ) -> None:
         self._settings, self._db, self._keys = settings, db, keys
         self._passwords, self._factor = passwords, factor
+        self.resets = resets
 
     @property
     def keys(self) -> SigningKeys:

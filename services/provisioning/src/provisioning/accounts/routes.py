@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from provisioning.accounts.login import Accounts, Tokens
+from provisioning.accounts.password_resets import MAX_TOKEN_CHARS
 from provisioning.accounts.sessions import Origin
 from provisioning.accounts.tokens import MAX_REFRESH_CHARS
 
@@ -55,6 +56,25 @@ class NewPassword(ApiModel):
 
     current_password: Password
     new_password: Password
+
+
+class ForgottenPassword(ApiModel):
+    """Whose password was forgotten."""
+
+    username: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ResetPassword(ApiModel):
+    """The token of the mail, and the new password."""
+
+    token: Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARS)]
+    new_password: Password
+
+
+class Accepted(BaseModel):
+    """The same for every user name."""
+
+    detail: str = "if there is such an account with a mail address, a mail is on its way"
 
 
 class OwnPassword(ApiModel):
@@ -177,6 +197,33 @@ async def password(body: NewPassword, request: Request, caller: Caller) -> Respo
     """Change the caller's own password; its other sessions end."""
     actor, origin = actor_of(request, caller), _origin(request)
     await _accounts(request).change_password(actor, origin, body.current_password, body.new_password)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/password-reset",
+    name="forgot my password",
+    status_code=202,
+    response_model=Accepted,
+    responses=responses(422, 429),
+)
+async def forgot_password(body: ForgottenPassword, request: Request) -> Accepted:
+    """Have a token mailed that sets a new password, once and within half an hour."""
+    check_texts(await request.json())
+    await _accounts(request).resets.request(body.username, _origin(request))
+    return Accepted()
+
+
+@router.post(
+    "/password-reset/confirm",
+    name="reset my password",
+    status_code=204,
+    response_class=Response,
+    responses=responses(422),
+)
+async def reset_password(body: ResetPassword, request: Request) -> Response:
+    """Set a new password with the token of the mail; all sessions end, a second factor stays."""
+    await _accounts(request).resets.confirm(body.token, body.new_password, _origin(request))
     return Response(status_code=204)
 
 

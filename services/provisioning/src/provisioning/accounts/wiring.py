@@ -14,9 +14,10 @@ from landline.chassis.surroundings import is_surroundings
 from landline.kernel.ids import uuid7
 from sqlalchemy import text
 
-from provisioning.accounts import sessions, throttle
+from provisioning.accounts import password_resets, sessions, throttle
 from provisioning.accounts.key_book import KeyBook
 from provisioning.accounts.login import Accounts
+from provisioning.accounts.password_resets import PasswordResets
 from provisioning.accounts.passwords import Passwords
 from provisioning.accounts.second_factor import SecondFactor
 from provisioning.accounts.signing_keys import SigningKeys
@@ -41,7 +42,8 @@ async def open_accounts(settings: Settings, db: Database, redis: AnyRedis) -> Ac
     keys, passwords = SigningKeys(db, redis, keyring), Passwords()
     await keys.ensure()
     await bootstrap_admin(settings, db, passwords)
-    return Accounts(settings, db, keys, passwords, SecondFactor(db, keyring))
+    resets = PasswordResets(settings, db, passwords, keyring)
+    return Accounts(settings, db, keys, passwords, SecondFactor(db, keyring), resets)
 
 
 async def bootstrap_admin(settings: Settings, db: Database, passwords: Passwords) -> None:
@@ -70,6 +72,7 @@ async def _purge(db: Database, stop: asyncio.Event) -> None:
             async with db.transaction(Scope.system()) as tx:
                 await sessions.purge(tx)
                 await throttle.purge(tx)
+                await password_resets.purge(tx)
         except Exception as error:
             if not is_surroundings(error):
                 raise
