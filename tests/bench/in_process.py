@@ -98,7 +98,9 @@ class Worker:
 
     async def build(self, folder: Path) -> None:
         """The brand, its rates and the homes, as the consumers would write them."""
-        changes = [*configured.everything(folder / "rates"), *clients(self._homes)]
+        # The speed of each home is counted as by default, but never refused.
+        fast = configured.brand(2, max_calls_per_minute=1000)
+        changes = [*configured.everything(folder / "rates"), fast, *clients(self._homes)]
         for at in range(0, len(changes), 1000):
             await self.parts.model.apply(changes[at : at + 1000], 0)
         await self.parts.redis.set("landline:cfg:ready", "1")
