@@ -157,3 +157,4 @@ async def test_a_spooled_report_that_nobody_can_settle_is_put_aside(story: Story
     (folder / "17-damaged.json").write_bytes(b"{")
     await settled(story)
     assert [path.name for path in (folder / "refused").iterdir()] == ["17-damaged.json"]
+    assert story.parts.spool.refused() == 1, "`call-control reconcile` says so"

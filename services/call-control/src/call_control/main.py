@@ -276,7 +276,10 @@ async def _reconcile(settings: Settings, repair_drift: bool) -> int:
             wrong = await repair(counters, wrong)
             print(f"{len(wrong)} left after the repair")
         print(f"drift: {len(wrong) + len(balances)}")
-        return 1 if wrong or balances else 0
+        waiting, refused = len(parts.spool), parts.spool.refused()
+        if waiting or refused:
+            print(f"ends of calls kept on this host: {waiting} wait to be settled, {refused} can't be")
+        return 1 if wrong or balances or refused else 0
 
 
 def _kept_since(settings: Settings) -> str:

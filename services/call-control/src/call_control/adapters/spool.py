@@ -52,6 +52,10 @@ class Spool:
     def __len__(self) -> int:
         return sum(1 for _ in self._folder.glob("*.json"))
 
+    def refused(self) -> int:
+        """How many nobody could settle."""
+        return sum(1 for _ in (self._folder / REFUSED).glob("*.json"))
+
     def kept(self) -> Iterator[Kept]:
         """All that wait, oldest first; a file that can't be read is put aside."""
         for path in sorted(self._folder.glob("*.json")):
