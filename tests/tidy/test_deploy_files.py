@@ -109,7 +109,7 @@ def test_an_alert_watches_metrics_that_exist_and_names_its_runbook(
     words = re.findall(r"landline_[a-z_]+|\bup\b", rule["expr"])
     assert words
     assert set(words) - measured <= METRICS_OF_PROMETHEUS
-    assert rule["annotations"]["runbook"].startswith("docs/runbooks/")
+    assert (ROOT / rule["annotations"]["runbook"]).is_file()
 
 
 def test_prometheus_asks_every_process() -> None:
@@ -119,3 +119,28 @@ def test_prometheus_asks_every_process() -> None:
     own = {name for name, each in RUNNING.items() if each.get("command") in (["serve"], ["consume"])}
     assert asked == own
     assert len(own) == 8
+
+
+PAGES = sorted([*ROOT.glob("docs/runbooks/*.md"), ROOT / "deploy/README.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_a_runbook_names_only_services_commands_and_pages_that_exist(page: Path) -> None:
+    """At three in the morning nobody finds out what the command is called today."""
+    text = page.read_text()
+    for service, command in re.findall(r"exec (?:-T )?([a-z-]+) landline-service ([a-z-]+)", text):
+        cli = importlib.import_module(f"{service.replace('-', '_')}.main").cli
+        names = {each.name or each.callback.__name__ for each in cli.registered_commands}
+        assert command in names, f"{service} {command}"
+    for words in re.findall(r"^ *dc (?:up|restart|stop|logs|ps)([^|&#\n]*)", text, re.MULTILINE):
+        named = set(re.findall(r"(?<![-\w])[a-z][a-z-]+", words))
+        assert named <= RUNNING.keys(), words
+    for target in re.findall(r"\]\(([a-z-]+\.md)\)", text):
+        assert (page.parent / target).is_file(), target
+
+
+def test_every_runbook_is_found_from_the_first_page() -> None:
+    """A page that nobody finds is not there."""
+    index = (ROOT / "docs/runbooks/README.md").read_text()
+    pages = {page.name for page in ROOT.glob("docs/runbooks/*.md")} - {"README.md"}
+    assert {page for page in pages if f"({page})" not in index} == set()

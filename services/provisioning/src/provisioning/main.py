@@ -28,6 +28,7 @@ from provisioning.accounts.admins import ADMINS
 from provisioning.accounts.api_keys import API_KEYS
 from provisioning.accounts.grants import grants_router
 from provisioning.accounts.routes import router as auth_router
+from provisioning.accounts.seal_anew import Outcome, seal_anew
 from provisioning.accounts.signing_keys import SigningKeys
 from provisioning.accounts.wiring import accounts_work, open_accounts
 from provisioning.api import address_country, banned_addresses, ddi_imports, lists, notification_templates
@@ -197,6 +198,26 @@ async def rotated(settings: Settings, *, withdraw: bool = False) -> str:
         return await SigningKeys(db, redis, Keyring.of(settings)).rotate(withdraw=withdraw)
     finally:
         await redis.aclose()
+        await db.close()
+
+
+@cli.command("seal-anew")
+def seal_anew_command() -> None:
+    """After LANDLINE_SECRETS_KEY became `new,old`: seal with the new key what the old one sealed."""
+    settings = Settings()
+    configure(settings.log_level, "provisioning")
+    outcome = asyncio.run(_seal_anew(settings))
+    for row in outcome.lost:
+        typer.echo(f"sealed with a key that is not here: {row}")
+    typer.echo(f"{outcome.sealed} values sealed anew")
+    raise typer.Exit(1 if outcome.lost else 0)
+
+
+async def _seal_anew(settings: Settings) -> Outcome:
+    db = Database(settings, "provisioning", pool_size=2)
+    try:
+        return await seal_anew(db, Keyring.of(settings))
+    finally:
         await db.close()
 
 
