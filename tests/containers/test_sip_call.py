@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.containers.containers import Containers
+from tests.containers.containers import ROOT, Containers
 from tests.edge.phone import Phone
 from tests.edge.sip_peer import SipPeer
-from tests.support.world import CALL_CONTROL, MOBILE, PROVISIONING, Brand, Home, Platform, until
+from tests.support.world import MOBILE, PROVISIONING, Brand, Home, Platform, until
+
+NUMBER = "+34944999001"
+DOMAIN = "sip.first.example"
 
 
 @dataclass
 class Street:
     """A home with a phone, and the carrier that its calls go to, on addresses of this machine."""
 
-    brand: Brand
     home: Home
     phone: Phone
     carrier: SipPeer
@@ -28,46 +31,39 @@ class Street:
 
 @pytest.fixture(scope="module")
 def street(containers: Containers, platform: Platform) -> Iterator[Street]:
-    """The edge as deploy/README.md says: its row, its key as a secret, then the profile `edge`."""
+    """As deploy/README.md says: first_brand.py, then the profile `edge`."""
     net = f"127.{random.randrange(2, 250)}.{random.randrange(1, 250)}"
-    address = (f"{net}.10", 5060)
-    made = platform.api.post(
-        f"{PROVISIONING}/edges", {"name": "edge1", "control_url": containers.control_url}
-    )
-    (containers.secrets / "edge_key").write_text(str(made["key"]))
-    containers.env |= {
-        "LANDLINE_EDGE_LISTEN": f"udp:{address[0]}:5060",
-        "LANDLINE_MEDIA_INTERFACE": address[0],
-    }
-    brand = platform.brand("Sip")
     carrier = SipPeer(f"{net}.30", 5060)
-    query = {"carrier_id": brand.ids["carriers"], "sort": "created_at"}
-    for server, host in zip(
-        platform.api.items(f"{PROVISIONING}/carrier-servers", **query), (carrier.ip, f"{net}.31"), strict=True
-    ):
-        place = {"host": host, "port": 5060}
-        platform.api.patch(f"{PROVISIONING}/carrier-servers/{server['id']}", place)
-    home = brand.home(billing_method="prepaid", balance="1.00")
+    password = _first_brand(containers, carrier.ip)
+    containers.env["LANDLINE_EDGE_LISTEN"] = f"udp:{net}.10:5060"
+    containers.env["LANDLINE_MEDIA_INTERFACE"] = f"{net}.10"
     containers.up("--profile", "edge")
-    phone = Phone(f"{net}.50", address, home.device, brand.domain, _password(platform, home))
-    yield Street(brand, home, phone, carrier)
+    home = _home(platform)
+    phone = Phone(f"{net}.50", (f"{net}.10", 5060), home.device, DOMAIN, password)
+    yield Street(home, phone, carrier)
     phone.close()
     carrier.close()
 
 
-def _password(platform: Platform, home: Home) -> str:
-    """The device's, made anew and known to call-control."""
-    path = f"{PROVISIONING}/devices/{home.device_id}"
-    password = str(platform.api.patch(path, {"reset_credentials": True})["password"])
-    ha1 = hashlib.md5(f"{home.device}:{home.brand.domain}:{password}".encode()).hexdigest()
-    asked = {"user": home.device, "domain": home.brand.domain}
+def _first_brand(containers: Containers, carrier: str) -> str:
+    """The phone's password, as the script says it."""
+    words = ["--url", containers.url, "--domain", DOMAIN, "--number", NUMBER, "--carrier", carrier]
+    words += ["--prefix", "+34=0.60", "+=60", "--control-url", containers.control_url]
+    program = [sys.executable, str(ROOT / "deploy" / "first_brand.py"), *words]
+    done = subprocess.run(program, env=containers.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("password ")[1].strip()
 
-    def known() -> bool:
-        answer = platform.edge().http.get(f"{CALL_CONTROL}/credentials", params=asked)
-        return answer.status_code == 200 and answer.json()["ha1"] == ha1
 
-    until(known, "call-control knows the password")
-    return password
+def _home(platform: Platform) -> Home:
+    """What the script made, once call-control lets it call."""
+    [brand] = platform.api.items(f"{PROVISIONING}/brands", sip_domain=DOMAIN)
+    [device] = platform.api.items(f"{PROVISIONING}/devices", brand_id=brand["id"])
+    [ddi] = platform.api.items(f"{PROVISIONING}/ddis", brand_id=brand["id"])
+    made = Brand(platform, brand["id"], DOMAIN)
+    home = Home(made, device["client_id"], device["id"], device["name"], ddi["id"], NUMBER)
+    until(lambda: made._callable(home), "call-control knows the first client")
+    return home
 
 
 def test_a_phone_registers_and_calls(containers: Containers, street: Street) -> None:
