@@ -214,7 +214,7 @@ async def test_a_bad_figure_changes_nothing(world: World, position: int, bad: ob
 
 
 @pytest.mark.parametrize(
-    ("position", "bad"), [(0, b"\xc1"), (0, b""), (3, "free"), (10, "short"), (11, "money"), (12, "-1")]
+    ("position", "bad"), [(0, b"\xc1"), (0, b""), (3, "free"), (10, "short"), (12, "money"), (13, "-1")]
 )
 async def test_a_bad_argument_changes_nothing(world: World, position: int, bad: object) -> None:
     """Neither does one that is no figure: MessagePack, the rule, a threshold's percent and sum."""

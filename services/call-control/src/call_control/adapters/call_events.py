@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from landline.contracts.call_control.events import CallFacts, DailyUsageCrossed
+from landline.contracts.call_control.events import CallFacts
 from landline.contracts.envelope import Event, seal
 from landline.kernel.clock import iso
 from landline.kernel.ids import new_id
@@ -17,7 +17,11 @@ _ADMITTED = (
     b'{"id":"%b","type":"call.admitted.v1","version":1,"occurred_at":"%b","producer":"call-control",'
     b'"brand_id":"%b","client_id":"%b","call_id":"%b","data":{"call":%b,"held_micros":%d}}'
 )
-_NEVER = iso(0).encode()  # the time of a template, replaced before it is sent
+_CROSSED = (
+    b'{"id":"%b000","type":"daily_usage.crossed.v1","version":1,"occurred_at":"%b","producer":"call-control",'
+    b'"brand_id":"%b","client_id":"%b","data":{"day":"%b","threshold":0,"limit_micros":%d,"spend_micros":%d,'
+    b'"currency":"%b"}}'
+)
 SPEND_PLACEHOLDER = 2**53 - 1  # _money.lua puts the day's spend in its place
 
 
@@ -50,36 +54,33 @@ def sealed_admission(facts: CallFacts, encoded: bytes, held_micros: int, now_ms:
 
 
 def thresholds(terms: Terms, facts: CallFacts, day: LocalDay, now_ms: int) -> list[int | bytes]:
-    """(percent, at_micros, event template) for each threshold of the day's limit; none without a limit.
+    """The event's template, then (percent, at_micros) for each threshold of the day's limit; none without a
+    limit.
 
     100 % is always among them. The event has no call_id: it is the day's, whichever call crossed it.
     """
-    if terms.limit_micros is None:
+    limit = terms.limit_micros
+    if limit is None:
         return []
-    now = iso(now_ms).encode()
-    templates = _templates(
-        terms.limit_micros, terms.thresholds, day.name, facts.brand_id, facts.client_id, facts.currency
+    return [_template(facts, limit, day, now_ms), *_pairs(limit, terms.thresholds)]
+
+
+@lru_cache(maxsize=4_096)
+def _pairs(limit_micros: int, percents: tuple[int, ...]) -> tuple[int, ...]:
+    """(percent, at_micros) one after the other; few clients have a limit of their own."""
+    rows = ((percent, -(-limit_micros * percent // 100)) for percent in sorted({*percents, 100}))
+    return tuple(number for row in rows for number in row)
+
+
+def _template(facts: CallFacts, limit_micros: int, day: LocalDay, now_ms: int) -> bytes:
+    """`daily_usage.crossed.v1`; _money.lua ends the id with the percent, and writes percent and spend."""
+    return _CROSSED % (
+        new_id()[:-3].encode(),
+        iso(now_ms).encode(),
+        facts.brand_id.encode(),
+        facts.client_id.encode(),
+        day.name.encode(),
+        limit_micros,
+        SPEND_PLACEHOLDER,
+        facts.currency.encode(),
     )
-    row: list[int | bytes] = []
-    for percent, at_micros, event in templates:
-        row += (percent, at_micros, event.replace(_NEVER, now, 1))
-    return row
-
-
-@lru_cache(maxsize=20_000)
-def _templates(
-    limit: int, percents: tuple[int, ...], day: str, brand_id: str, client_id: str, currency: str
-) -> tuple[tuple[int, int, bytes], ...]:
-    """A client's events of a day but for their time. Each is written once a day at most: one id will do."""
-    made = []
-    for percent in sorted({*percents, 100}):
-        event = DailyUsageCrossed(
-            day=day,
-            threshold=percent,
-            limit_micros=limit,
-            spend_micros=SPEND_PLACEHOLDER,
-            currency=currency,
-        )
-        envelope = seal(event, producer=PRODUCER, now_ms=0, brand_id=brand_id, client_id=client_id)
-        made.append((percent, -(-limit * percent // 100), envelope))
-    return tuple(made)

@@ -27,7 +27,7 @@
 --       answer        text    opaque
 --       event         text    sealed call.admitted.v1
 --       device        text    12 characters
---       threshold...  percent, at_micros, event template
+--       threshold...  event template, then percent, at_micros of each
 -- RETURNS {status, ...}
 --       ADMITTED {payable_micros incl. this hold or '', crossed percents...}
 --       DUPLICATE {value of the attempt key}

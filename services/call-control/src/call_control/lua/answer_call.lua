@@ -25,7 +25,7 @@
 --       day           text    ISO date
 --       day_ttl_ms    int
 --       event         text    sealed call.answered.v1
---       threshold...  percent, at_micros, event template
+--       threshold...  event template, then percent, at_micros of each
 -- RETURNS {status, ...}
 --       ANSWERED {rev, crossed percents...}
 --       SHORT {available or '', room or ''}      nothing done: ask again with a smaller delta

@@ -28,7 +28,7 @@
 --       hour          text    hour whose spend the charge adds to, '' = no hourly limit
 --       days          int     how many of the next
 --       share...      ISO date, spend_micros, ttl_ms for each day of KEYS; then thresholds of today:
---                     percent, at_micros, event template
+--                     event template, then percent, at_micros of each
 -- RETURNS {status, ...}
 --       ENDED {rev, crossed percents...}
 --       SHORT {available or '', room or ''}      the part above the hold can't be paid: charge less

@@ -19,7 +19,7 @@
 --       day_short     0 | 1   shortened or refused because of the day: 100 % is reached
 --       day           text    ISO date
 --       day_ttl_ms    int
---       threshold...  percent, at_micros, event template
+--       threshold...  event template, then percent, at_micros of each
 -- RETURNS {status, ...}
 --       EXTENDED {rev, crossed percents...}
 --       SHORT {available or '', room or ''}      nothing done: ask again for less, or cut
