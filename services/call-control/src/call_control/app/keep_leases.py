@@ -22,6 +22,8 @@ from call_control.domain.live_call import LiveCall, State
 from call_control.domain.replies import Reply, Status
 
 POLL_MS: Final = 1_000
+DUE_AT_ONCE: Final = 500
+"""Calls of a partition that one look takes."""
 log = structlog.get_logger(__name__)
 
 HangUp = Callable[[Sequence[LiveCall]], Awaitable[None]]
@@ -65,7 +67,7 @@ async def run_keeper(
 
 async def keep_once(calls: Calls, now_ms: int, silent_ms: int) -> Kept:
     """Look at every call that is due by now. Steps of all calls travel in common round trips."""
-    soon = await calls.due_calls(now_ms + POLL_MS)
+    soon = await calls.due_calls(now_ms + POLL_MS, DUE_AT_ONCE)
     due = await calls.read_calls(call_id for at_ms, call_id in soon if at_ms <= now_ms)
     seen = await calls.edge_seen_ms(call.facts.edge_id for call in due if call.facts.edge_id)
     steps = [_step(call, now_ms, seen.get(call.facts.edge_id or "", 0), silent_ms) for call in due]
@@ -76,8 +78,15 @@ async def keep_once(calls: Calls, now_ms: int, silent_ms: int) -> Kept:
         extended=sum(isinstance(step, Extend) for step in steps),
         lost=sum(isinstance(step, Reap) for step in steps),
         cut=tuple(call for call, step in zip(due, steps, strict=True) if isinstance(step, Cut)),
-        next_due_ms=min((at_ms for at_ms, _ in soon if at_ms > now_ms), default=None),
+        next_due_ms=_next_ms(soon, len(due), now_ms),
     )
+
+
+def _next_ms(soon: Sequence[tuple[int, str]], taken: int, now_ms: int) -> int | None:
+    """At once where more may be due than one look takes: 100,000 calls need 1,700 leases a second."""
+    if taken >= DUE_AT_ONCE:
+        return now_ms
+    return min((at_ms for at_ms, _ in soon if at_ms > now_ms), default=None)
 
 
 def _step(call: LiveCall, now_ms: int, edge_seen_ms: int, silent_ms: int) -> Step:
