@@ -120,3 +120,27 @@ def test_the_mails_speak_the_clients_language(platform: Platform, brand: Brand, 
     mails = until(lambda: _at_least(2, mails_to(platform, "smith")), "two mails")
     assert all("of the daily limit" in mail["subject"] for mail in mails)
     assert {mail["to"] for mail in mails} == {"smith-a@example.net", "smith-b@example.net"}
+
+
+def test_an_operator_can_take_back_only_what_no_call_holds(brand: Brand, edge: Edge) -> None:
+    """0.05 on the account, 0.02 of it on a live call: 0.03 can be given away, 0.04 can not."""
+    home = brand.home(billing_method="prepaid", balance="0.05")
+    call = edge.admit(home, MOBILE)
+
+    def take(amount: str, key: str, **more: Any) -> Any:
+        path = f"/api/billing/v1/clients/{home.id}/balance/operations"
+        body = {"operation": "decrement", "amount": amount, "within_available": True, **more}
+        headers = {"X-Reason": "tests", "Idempotency-Key": f"{key}-{home.id}"}
+        return brand.api.http.post(path, json=body, headers=headers)
+
+    refused = take("0.04", "too-much")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_available")
+    assert home.balance() == "0.05"
+    assert take("0.04", "up", operation="increment").status_code == 422
+    taken = [take("0.03", "enough") for _ in range(2)]
+    assert [answer.status_code for answer in taken] == [201, 201]
+    assert home.balance() == "0.02"
+    until(lambda: home.usage()["settled"] == "0.02", "call-control hears of it")
+    until(lambda: home.usage()["held"] == "0.02", "only the call holds money")
+    call.ended(cause="cancelled")
+    assert home.settled()["available"] == "0.02"

@@ -35,7 +35,8 @@ from call_control.adapters import read_model_keys
 from call_control.adapters.call_streams import CallStreams
 from call_control.adapters.counters import Counters
 from call_control.adapters.rejection_rows import PostgresRejectionRows, run_days
-from call_control.api import bans, events, hanging_up, live, rejections, simulation
+from call_control.adapters.reservations import Reservations
+from call_control.api import bans, events, hanging_up, live, rejections, reservations, simulation
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
 from call_control.app.live_feed import LiveFeed
@@ -51,7 +52,15 @@ from call_control.wiring import Parts, edge_routes, load_scripts, opened
 
 GROUP = "call-control"
 GRACE_S = 5  # event streams never end by themselves
-ROUTERS = (bans.router, events.router, live.router, hanging_up.router, rejections.router, simulation.router)
+ROUTERS = (
+    bans.router,
+    events.router,
+    live.router,
+    hanging_up.router,
+    rejections.router,
+    reservations.router,
+    simulation.router,
+)
 BUILD_CHECK_S = 2.0
 SWEEP_EVERY_S = 3600.0
 log = structlog.get_logger(__name__)
@@ -138,6 +147,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop, keep_ms))
         group.create_task(_keep_swept(parts, stop))
         group.create_task(_watch_drift(parts, stop))
+        group.create_task(Reservations(parts.batch).run_sweep(settings.clock, stop))
 
 
 async def _watch_drift(parts: Parts, stop: asyncio.Event) -> None:

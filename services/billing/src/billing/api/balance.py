@@ -27,21 +27,24 @@ from landline.kernel.money import decimal_string
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from billing.adapters.reservations import Reservations
 from billing.adapters.tables import POSTINGS
 from billing.api.details import DetailsOf, PricedResource
 from billing.app.accounts import client_appears
-from billing.app.operate_balance import NotTheSameOperation, Operation, operate
+from billing.app.operate_balance import NotTheSameOperation, Operation, Reserve, operate
 from billing.domain.ledger import BalanceOutOfRange, Posting
 
 MOST = "10000000"
 
 
 class BalanceOperation(ApiModel):
-    """Money in or out by an operator's hand. A decrement may take the balance below zero."""
+    """Money in or out by an operator's hand. A decrement may take the balance below zero, unless it stays
+    `within_available`: then it takes only what no live call holds, or is refused (409 `not_available`)."""
 
     operation: Literal["increment", "decrement"]
     amount: Annotated[int, MoneyText(least="0.000001", most=MOST)]
     reason: Annotated[Line | None, Field(description="shown with the posting; default: X-Reason")] = None
+    within_available: Annotated[bool, Field(description="of a decrement: never what live calls hold")] = False
 
 
 class Balance(BaseModel):
@@ -157,6 +160,9 @@ async def operate_balance(
     key, actor, db = await request_key(request, caller), actor_of(request, caller), request.app.state.db
     if await client_appears(db, Scope.of(caller), client_id) is None:
         raise NotFound("no such client")
+    if body.within_available and body.operation == "increment":
+        message = "only a decrement can take too much"
+        raise InvalidInput([FieldError("within_available", "not_a_decrement", message)])
     operation = Operation(
         client_id=str(client_id),
         amount_micros=body.amount if body.operation == "increment" else -body.amount,
@@ -165,7 +171,8 @@ async def operate_balance(
         key=f"{caller.identity}|{key.value if key else ''}",
     )
     async with db.transaction(Scope.of(caller)) as tx:
-        answer = await once(tx, key, lambda: _operate(tx, actor, operation))
+        reserve = Reservations(actor.settings).reserve if body.within_available else None
+        answer = await once(tx, key, lambda: _operate(tx, actor, operation, reserve))
     return answer.response()
 
 
@@ -176,9 +183,11 @@ def _need_headers(request: Request) -> None:
         raise InvalidInput([FieldError(name, "required", "needed to move money") for name in missing])
 
 
-async def _operate(tx: AsyncConnection, actor: Actor, operation: Operation) -> Answer:
+async def _operate(
+    tx: AsyncConnection, actor: Actor, operation: Operation, reserve: Reserve | None
+) -> Answer:
     try:
-        posting, currency, replayed = await operate(await raw(tx), operation, actor.now_ms)
+        posting, currency, replayed = await operate(await raw(tx), operation, actor.now_ms, reserve)
     except BalanceOutOfRange:
         raise InvalidInput([FieldError("amount", "out_of_range", "the balance would be too large")]) from None
     except NotTheSameOperation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from landline.kernel.money import to_micros
 from billing.app.connection import Connection
 from billing.app.post import lock_accounts, post
 from billing.domain.ledger import NewPosting, Posting
+
+Reserve = Callable[[str, str, int], Awaitable[None]]
+"""(client, operation, micros): holds the money against live calls, or raises."""
 
 
 class NotTheSameOperation(ValueError):
@@ -31,8 +35,12 @@ class Operation:
 _BEFORE = "select * from postings where client_id = $1 and idempotency_key = $2"
 
 
-async def operate(conn: Connection, operation: Operation, now_ms: int) -> tuple[Posting, str, bool]:
+async def operate(
+    conn: Connection, operation: Operation, now_ms: int, reserve: Reserve | None = None
+) -> tuple[Posting, str, bool]:
     """The posting, the account's currency, and whether it is an old one found by the key.
+
+    `reserve`: asked first, for an operation that may only take what live calls do not hold.
 
     The account's row is locked first: of two requests with one key the second finds the first's posting.
     Raises NotTheSameOperation, BalanceOutOfRange, LookupError without an account.
@@ -42,13 +50,16 @@ async def operate(conn: Connection, operation: Operation, now_ms: int) -> tuple[
     row = await conn.fetchrow(_BEFORE, operation.client_id, operation.key)
     if row is not None:
         return _same(row, operation, account.currency), account.currency, True
+    operation_id = new_id()
+    if reserve is not None:
+        await reserve(operation.client_id, operation_id, -operation.amount_micros)
     new = NewPosting(
         client_id=operation.client_id,
         kind="top_up" if operation.amount_micros > 0 else "adjustment",
         amount_micros=operation.amount_micros,
         currency=account.currency,
         author=operation.author,
-        operation_id=new_id(),
+        operation_id=operation_id,
         reason=operation.reason,
         idempotency_key=operation.key,
     )

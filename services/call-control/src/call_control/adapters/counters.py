@@ -22,7 +22,7 @@ _FIELDS: Final = {
 }
 
 
-_KEY: Final = re.compile(r"\{p(\d+)\}:landline:(client|brand|day|unposted):.+")
+_KEY: Final = re.compile(r"\{p(\d+)\}:landline:(client|brand|day|unposted|reserved):.+")
 Names = Mapping[tuple[int, str], Sequence[str]]
 
 
@@ -68,11 +68,18 @@ class Counters:
 
     async def unposted(self, partition: int, names: Names | None = None) -> dict[str, list[int]]:
         """Client id -> its waiting charges."""
-        keys = await self._keys(partition, "unposted", names)
-        rows = await asyncio.gather(*(self._batch.execute("HVALS", name) for name in keys))
+        return await self._amounts(partition, "unposted", names)
+
+    async def reserved(self, partition: int, names: Names | None = None) -> dict[str, list[int]]:
+        """Client id -> what operations on its balance hold."""
+        return await self._amounts(partition, "reserved", names)
+
+    async def _amounts(self, partition: int, kind: str, names: Names | None) -> dict[str, list[int]]:
+        keys = await self._keys(partition, kind, names)
+        rows = await asyncio.gather(*(self._batch.execute("HVALS", key) for key in keys))
         return {
-            name.partition(":unposted:")[2]: [int(micros) for micros in row]
-            for name, row in zip(keys, rows, strict=True)
+            key.partition(f":{kind}:")[2]: [int(micros) for micros in row]
+            for key, row in zip(keys, rows, strict=True)
         }
 
     async def balances(self, partition: int, names: Names | None = None) -> dict[str, tuple[int, int]]:

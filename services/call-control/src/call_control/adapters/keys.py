@@ -14,7 +14,7 @@ from functools import lru_cache
 class Keys:
     """Key names of one partition. Immutable; `keys_of` hands out one per partition."""
 
-    __slots__ = ("_tag", "calls", "confirm", "due", "live", "partition")
+    __slots__ = ("_tag", "calls", "confirm", "due", "live", "partition", "reserve_due")
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -23,6 +23,7 @@ class Keys:
         self.due = f"{self._tag}due"
         self.calls = f"{self._tag}calls"
         self.confirm = f"{self._tag}confirm"
+        self.reserve_due = f"{self._tag}reserve-due"
 
     def call(self, call_id: str) -> str:
         return f"{self._tag}call:{call_id}"
@@ -32,6 +33,9 @@ class Keys:
 
     def unposted(self, client_id: str) -> str:
         return f"{self._tag}unposted:{client_id}"
+
+    def reserved(self, client_id: str) -> str:
+        return f"{self._tag}reserved:{client_id}"
 
     def brand(self, brand_id: str) -> str:
         return f"{self._tag}brand:{brand_id}"

@@ -10,9 +10,10 @@ from landline.contracts.billing.events import PostingMade
 from call_control.adapters import scripts
 from call_control.adapters.call_replies import posting_reply
 from call_control.adapters.keys import keys_of
+from call_control.adapters.reservations import Reservations
 from call_control.adapters.settlement_arguments import correction_id
 from call_control.domain.local_day import KEPT_AFTER_MS, named_day
-from call_control.domain.replies import PostingReply
+from call_control.domain.replies import PostingReply, Status
 
 SETTLED_MARK_MS = 7 * 86_400_000
 _WESTMOST_MS = 12 * 3_600_000  # a day ends so long after the UTC day of the same name, at most
@@ -35,13 +36,18 @@ class Postings:
 
     def __init__(self, batch: AutoBatch) -> None:
         self._batch = batch
+        self._reservations = Reservations(batch)
 
     async def apply(self, partition: int, posting: PostingMade) -> PostingReply:
         """APPLIED, STALE (known already) or GAP: fetch the postings after applied_seq from billing first."""
         keys, this = keys_of(partition), charged_id(posting)
         names = [keys.client(posting.client_id), keys.unposted(posting.client_id), keys.settled(this or "-")]
         values = [posting.sequence, posting.balance_after_micros, this, SETTLED_MARK_MS]
-        return posting_reply(await scripts.APPLY_POSTING.run(self._batch, names, values))
+        reply = posting_reply(await scripts.APPLY_POSTING.run(self._batch, names, values))
+        if reply.status is not Status.GAP and posting.operation_id and posting.call_id is None:
+            # The balance has it now. In between it counted twice: too little is safe, too much is not.
+            await self._reservations.release(partition, posting.client_id, posting.operation_id)
+        return reply
 
     async def set_balance(
         self,

@@ -27,6 +27,8 @@ CORRECT: Final = _script("correct_call")
 APPLY_POSTING: Final = _script("apply_posting")
 SET_BALANCE: Final = _script("set_balance")
 REPAIR_COUNTER: Final = _script("repair_counter")
+RESERVE: Final = _script("reserve_money")
+RELEASE: Final = _script("release_money")
 
 ALL: Final = (
     ADMIT,
@@ -44,6 +46,8 @@ ALL: Final = (
     APPLY_POSTING,
     SET_BALANCE,
     REPAIR_COUNTER,
+    RESERVE,
+    RELEASE,
 )
 
 

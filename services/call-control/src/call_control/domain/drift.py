@@ -38,8 +38,13 @@ class Drift:
     right: int
 
 
-def expected(calls: Iterable[LiveCall], unposted: Mapping[str, Iterable[int]]) -> dict[Counter, int]:
-    """What the counters of one partition add up to. `unposted`: client id -> its waiting charges."""
+def expected(
+    calls: Iterable[LiveCall],
+    unposted: Mapping[str, Iterable[int]],
+    reserved: Mapping[str, Iterable[int]] | None = None,
+) -> dict[Counter, int]:
+    """What the counters of one partition add up to. `unposted`: client id -> its waiting charges; `reserved`:
+    what operations on its balance hold."""
     sums: dict[Counter, int] = defaultdict(int)
     for call in calls:
         if call.state is State.ENDED:
@@ -56,6 +61,8 @@ def expected(calls: Iterable[LiveCall], unposted: Mapping[str, Iterable[int]]) -
                 sums[Counter("day", client, "begun_micros", day)] += micros
     for client, charges in unposted.items():
         sums[Counter("client", client, "unposted_micros")] += sum(charges)
+    for client, amounts in (reserved or {}).items():
+        sums[Counter("client", client, "held_micros")] += sum(amounts)
     return sums
 
 

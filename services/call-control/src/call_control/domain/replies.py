@@ -46,6 +46,8 @@ class Status(StrEnum):
     APPLIED = "APPLIED"
     STALE = "STALE"
     GAP = "GAP"
+    RESERVED = "RESERVED"
+    RELEASED = "RELEASED"
     REPAIRED = "REPAIRED"
     CHANGED = "CHANGED"
 
