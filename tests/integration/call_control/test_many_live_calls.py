@@ -26,8 +26,9 @@ async def test_a_client_with_a_hundred_thousand_calls_is_kept_listed_and_settled
     """A call centre on one account: neither keeper, nor list, nor the next admission may choke on it."""
     ids = []
     for start in range(0, CALLS, AT_ONCE):
-        new = [new_call(0, NOON_MS, POSTPAID) for _ in range(start, min(start + AT_ONCE, CALLS))]
-        await asyncio.gather(*(world.calls.admit(each, NOON_MS) for each in new))
+        at_ms = NOON_MS - (CALLS - start) // 10  # fifty a millisecond
+        new = [new_call(0, at_ms + n // 50, POSTPAID) for n in range(min(AT_ONCE, CALLS - start))]
+        await asyncio.gather(*(world.calls.admit(each, each.facts.admitted_at_ms) for each in new))
         ids += [each.facts.call_id for each in new]
         answers = (record_answer(world.calls, i, NOON_MS, None, NOON_MS, SILENT_MS) for i in ids[start:])
         await asyncio.gather(*answers)
