@@ -100,6 +100,8 @@ def test_no_command_shows_local_variables_when_it_fails() -> None:
     """Typer's rich tracebacks print locals: passwords and keys would land in terminals and logs."""
     from landline.chassis.embedded.cli import app
     from landline.chassis.service import installed_services
+    from landline.cli.main import app as operators
 
     commands = {s.name: import_module(f"{s.package}.main").cli for s in installed_services()}
-    assert [n for n, cli in {**commands, "landline": app}.items() if cli.pretty_exceptions_enable] == []
+    commands |= {"run": app, "landline": operators}
+    assert [name for name, cli in commands.items() if cli.pretty_exceptions_enable] == []

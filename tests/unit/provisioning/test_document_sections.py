@@ -10,6 +10,7 @@ from provisioning.documents.shape import Section, reason_left_out, sections
 from provisioning.main import REGISTRY
 
 SECTIONS = sections(REGISTRY)
+ROOT = Section(REGISTRY.named("brands"))
 
 
 @pytest.mark.parametrize("resource", REGISTRY.resources, ids=lambda r: r.name)
@@ -19,16 +20,17 @@ def test_every_resource_is_in_the_document_or_left_out_with_a_reason(resource: R
     assert listed != bool(reason_left_out(resource))
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda s: s.name)
+@pytest.mark.parametrize("section", [ROOT, *SECTIONS], ids=lambda s: s.name)
 def test_every_id_of_a_section_is_a_reference(section: Section) -> None:
     """An id in a document means nothing elsewhere: declare the field in `references`, or leave it out with
     its reason in `documents.shape.FIELDS_LEFT_OUT`."""
     fields = section.resource.fields.model_fields
     ids = [f for f in section.fields if f in fields and "UUID" in str(fields[f].annotation)]
+    ids += [f for f in section.fields if f.endswith(("_id", "_ids"))]
     assert [f for f in ids if f not in section.references] == []
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda s: s.name)
+@pytest.mark.parametrize("section", [ROOT, *SECTIONS], ids=lambda s: s.name)
 def test_no_section_shows_a_secret(section: Section) -> None:
     """Passwords and keys are write_only or secret columns; a field named like one is suspicious."""
     secret = re.compile("password|secret|ha1|token|_key$")

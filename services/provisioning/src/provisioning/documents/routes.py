@@ -10,9 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from landline.chassis.auth import Caller
+from landline.chassis.document_text import JSON_TYPE, YAML_TYPE, Unreadable, read_text, write_yaml
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
-from landline.chassis.problems import Conflict, responses
+from landline.chassis.problems import Conflict, FieldError, InvalidInput, responses
 from landline.chassis.resources import Actor, Registry, actor_of, fetch
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +23,6 @@ from provisioning.documents.export import export_brand, operators_only
 from provisioning.documents.outcome import ApplyAnswer
 from provisioning.documents.reading import read_document
 from provisioning.documents.rows import BrandRows
-from provisioning.documents.text import JSON_TYPE, YAML_TYPE, read_text, write_yaml
 
 BODY_LIMIT_BYTES = 16 * 1024 * 1024
 PATIENCE_S = 10.0
@@ -74,12 +74,19 @@ def documents_router(registry: Registry) -> APIRouter:
         operators_only(caller)
         actor, db = actor_of(request, caller), request.app.state.db
         media_type = request.headers.get("content-type", JSON_TYPE)
-        document = await asyncio.to_thread(read_text, await request.body(), media_type)
+        document = await _read(await request.body(), media_type)
         key = None if dry_run else await request_key(request, caller)
         done = await _apply(db, registry, actor, id, document, key, dry_run=dry_run, prune=prune)
         return done.response()
 
     return router
+
+
+async def _read(raw: bytes, media_type: str) -> Any:
+    try:
+        return await asyncio.to_thread(read_text, raw, media_type)
+    except Unreadable as error:
+        raise InvalidInput([FieldError("body", error.code, error.message)], code=error.code) from None
 
 
 async def _apply(

@@ -23,6 +23,8 @@ LEFT_OUT: Mapping[str, str] = {
 
 FIELDS_LEFT_OUT: Mapping[tuple[str, str], str] = {
     ("ddis", "fax_id"): "the notifier keeps the boxes: their ids mean nothing on another platform",
+    ("brands", "notification_template_ids"): "the notifier keeps the templates",
+    ("clients", "notification_template_ids"): "the notifier keeps the templates",
 }
 """Fields that no export shows, and why; an apply takes them where they are said."""
 

@@ -12,11 +12,19 @@ import re
 from typing import Any, NoReturn
 
 import yaml
-from landline.chassis.problems import FieldError, InvalidInput
 
 DEEPEST = 20
 JSON_TYPE = "application/json"
 YAML_TYPE = "application/yaml"
+
+
+class Unreadable(ValueError):
+    """A text that is no document: `code` for machines, the message with line and column for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
 
 _PLAIN = (
     ("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""]),
@@ -51,7 +59,7 @@ _JsonLikeLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, 
 
 
 def read_text(raw: bytes, media_type: str) -> Any:
-    """The document in a body; InvalidInput says where it is broken."""
+    """The document in a body; Unreadable says where it is broken."""
     read = _read_yaml if "yaml" in media_type else _read_json
     try:
         found = read(raw)
@@ -88,6 +96,8 @@ def _read_yaml(raw: bytes) -> Any:
         return yaml.load(raw, _JsonLikeLoader)
     except yaml.MarkedYAMLError as error:
         _refuse("malformed_yaml", f"{_place(error.problem_mark)}{error.problem or 'not readable'}"[:200])
+    except Unreadable:
+        raise
     except (yaml.YAMLError, ValueError):
         _refuse("malformed_yaml", "not readable as UTF-8 text")
 
@@ -106,7 +116,7 @@ def _no_aliases(raw: bytes) -> None:
 
 
 def _refuse(code: str, message: str) -> NoReturn:
-    raise InvalidInput([FieldError("body", code, message)], code=code)
+    raise Unreadable(code, message)
 
 
 def _depth(value: Any) -> int:
