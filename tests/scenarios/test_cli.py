@@ -63,54 +63,60 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shell(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """Logged in, for all tests that do not touch the session."""
+    terminal = Terminal(stack, tmp_path_factory.mktemp("shell"))
+    terminal.log_in()
+    return terminal
+
+
 @pytest.fixture
-def shell(stack: Stack, tmp_path: Path) -> Terminal:
-    """Logged in."""
+def own_shell(stack: Stack, tmp_path: Path) -> Terminal:
+    """With a session of the test's own."""
     terminal = Terminal(stack, tmp_path)
     terminal.log_in()
     return terminal
 
 
 @pytest.fixture(scope="module")
-def example(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def example(shell: Terminal) -> dict[str, Any]:
     """The example of the documentation, applied to a platform that did not know its brand."""
-    terminal = Terminal(stack, tmp_path_factory.mktemp("example"))
-    terminal.log_in()
     file = str(EXAMPLES / "brand.yaml")
-    assert terminal("apply", file).returncode == 1, "there is no such brand yet"
-    made: dict[str, Any] = terminal.json("apply", file, "--create-brand")
+    assert shell("apply", file).returncode == 1, "there is no such brand yet"
+    made: dict[str, Any] = shell.json("apply", file, "--create-brand")
     return made
 
 
-def test_a_session_is_kept_for_its_owner_and_ends_with_logout(shell: Terminal) -> None:
+def test_a_session_is_kept_for_its_owner_and_ends_with_logout(own_shell: Terminal) -> None:
     """And a wrong password is a refusal that keeps nothing."""
-    assert shell.config.stat().st_mode & 0o777 == 0o600
-    assert shell("export", "Demo Telecom").returncode == 0
-    token = json.loads(shell.config.read_text())["access_token"]
-    assert shell("logout").returncode == 0
-    assert not shell.config.exists()
-    assert shell("export", "Demo Telecom").returncode == 1
-    old = shell("export", "Demo Telecom", "--token", token, "--url", shell.stack.url)
+    assert own_shell.config.stat().st_mode & 0o777 == 0o600
+    assert own_shell("export", "Demo Telecom").returncode == 0
+    token = json.loads(own_shell.config.read_text())["access_token"]
+    assert own_shell("logout").returncode == 0
+    assert not own_shell.config.exists()
+    assert own_shell("export", "Demo Telecom").returncode == 1
+    old = own_shell("export", "Demo Telecom", "--token", token, "--url", own_shell.stack.url)
     assert (old.returncode, "401" in old.stderr) == (1, True)
-    wrong = shell("login", "admin", "--password-stdin", "--url", shell.stack.url, stdin="wrong")
+    wrong = own_shell("login", "admin", "--password-stdin", "--url", own_shell.stack.url, stdin="wrong")
     assert wrong.returncode == 1
-    assert not shell.config.exists()
-    tried = shell(
-        "login", "admin", "--password-stdin", "--dry-run", "--url", shell.stack.url, stdin=ADMIN_PASSWORD
+    assert not own_shell.config.exists()
+    tried = own_shell(
+        "login", "admin", "--password-stdin", "--dry-run", "--url", own_shell.stack.url, stdin=ADMIN_PASSWORD
     )
-    assert (tried.returncode, shell.config.exists()) == (0, False)
+    assert (tried.returncode, own_shell.config.exists()) == (0, False)
 
 
-def test_tokens_that_ran_out_are_renewed_once_by_whoever_comes_first(shell: Terminal) -> None:
+def test_tokens_that_ran_out_are_renewed_once_by_whoever_comes_first(own_shell: Terminal) -> None:
     """A refresh token used twice would end the session: parallel commands must share one renewal."""
-    kept = json.loads(shell.config.read_text())
-    shell.config.write_text(json.dumps({**kept, "expires_at": 0}))
+    kept = json.loads(own_shell.config.read_text())
+    own_shell.config.write_text(json.dumps({**kept, "expires_at": 0}))
     with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(lambda _: shell("export", "Demo Telecom"), range(3)))
+        done = list(pool.map(lambda _: own_shell("export", "Demo Telecom"), range(3)))
     assert [d.returncode for d in done] == [0, 0, 0], [d.stderr for d in done]
-    renewed = json.loads(shell.config.read_text())
+    renewed = json.loads(own_shell.config.read_text())
     assert renewed["refresh_token"] != kept["refresh_token"]
-    assert shell.config.stat().st_mode & 0o777 == 0o600
+    assert own_shell.config.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_documented_example_is_a_brand_and_applies_twice(
