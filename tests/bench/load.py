@@ -2,9 +2,11 @@
 
 Runs as a process of its own: `python -m tests.bench.load '<JSON spec>'` prints a JSON result.
 Spec: {host, ports, path, key, bodies: <file of JSON lines>, seconds, in_flight,
-       rate: null | requests per second, whole: false | true, good: null | <text that a good answer holds>,
+       rate: null | requests per second, whole: false | true, chain: false | true,
+       good: null | <text that a good answer holds>,
        trail: null | <file for a line per request: moment it began (epoch ms), latency (us)>}.
 `whole`: every admission is followed by its `answered` and `ended`; a request is then a whole call.
+`chain`: all lines of `bodies` are sent one after the other, with the same id; that is then one request.
 Closed loop (rate null): every connection sends again as soon as it is answered. Open loop: requests start
 at fixed moments and their latency counts from the *intended* start, so that a stalled server cannot hide
 (no coordinated omission). In a body `%ID%` becomes a fresh UUID, `%SOME%` four random digits.
@@ -72,13 +74,17 @@ class Load:
 
     def __init__(self, spec: dict[str, Any]) -> None:
         self.spec = spec
-        lines = Path(spec["bodies"]).read_text().splitlines()
-        self._bodies = cycle(lines)
+        self._lines = Path(spec["bodies"]).read_text().splitlines()
+        self._bodies = cycle(self._lines)
         self._head = (
             f" HTTP/1.1\r\nHost: {spec['host']}\r\nAuthorization: Bearer {spec['key']}\r\n"
             "Content-Type: application/json\r\nContent-Length: "
         )
-        self._ask = self._whole_call if spec.get("whole") else self._request
+        self._ask = self._request
+        if spec.get("whole"):
+            self._ask = self._whole_call
+        elif spec.get("chain"):
+            self._ask = self._chain
         self.latencies_us = array("Q")
         self.statuses: dict[int, int] = {}
         self.trail: list[str] = []
@@ -93,12 +99,21 @@ class Load:
 
     async def _next(self, connection: Connection) -> tuple[int, bytes]:
         """The next request, with a fresh id: its status and answer."""
-        body = next(self._bodies).replace("%ID%", new_id()).replace("%SOME%", f"{randrange(10_000):04d}")
+        return await self._send(connection, next(self._bodies), new_id())
+
+    async def _send(self, connection: Connection, body: str, its_id: str) -> tuple[int, bytes]:
+        body = body.replace("%ID%", its_id).replace("%SOME%", f"{randrange(10_000):04d}")
         status, answer = await connection.request(self._post(self.spec["path"], body))
         if status >= 300 or self._marks_refusal(answer):
             self.refused = answer.decode()[:300]
             self.refusals += 1
         return status, answer
+
+    async def _chain(self, connection: Connection) -> int:
+        status, its_id = 0, new_id()
+        for line in self._lines:
+            status, _ = await self._send(connection, line, its_id)
+        return status
 
     async def _request(self, connection: Connection) -> int:
         return (await self._next(connection))[0]

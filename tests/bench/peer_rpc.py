@@ -42,22 +42,24 @@ def body(method: str) -> str:
 
 
 def measure(run: Callable[[dict[str, Any]], dict[str, Any]], folder: Path, seconds: float) -> dict[str, Any]:
-    """Each method for itself, 64 in flight, by the same generator (`run` takes its spec); {} when unset.
+    """An authorization alone, as an admission; all three of a session, as a whole call. 64 in flight, by the
+    same generator (`run` takes its spec). {} when no peer is named.
 
-    Says how many answers carried an error: a refusal is fast, and would compare badly.
+    `refusals` counts answers that carry an error: a refusal is fast, and would compare badly.
     """
     address = os.environ.get("PEER_RPC")
     if not address:
         return {}
     parts = urlsplit(address)
     found = {}
-    for method in METHODS:
-        bodies = folder / f"peer-{method}.jsonl"
-        bodies.write_text(body(method))
-        found[method] = run(
+    for name, methods in (("authorize", METHODS[:1]), ("session", METHODS)):
+        bodies = folder / f"peer-{name}.jsonl"
+        bodies.write_text("\n".join(body(method) for method in methods))
+        found[name] = run(
             {
                 "host": parts.hostname, "ports": [parts.port or 80], "path": parts.path or "/", "key": "-",
-                "bodies": str(bodies), "seconds": seconds, "in_flight": 64, "good": '"error":null',
+                "bodies": str(bodies), "seconds": seconds, "in_flight": 64, "chain": True,
+                "good": '"error":null',
             }
         )  # fmt: skip
     return found
