@@ -9,6 +9,7 @@ Prints a table and writes build/bench.json. Options: --quick (a minute), --clien
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -20,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from landline.chassis.streams import unread
 from landline.contracts import streams
+from redis.asyncio import Redis as AsyncRedis
 from rich.console import Console
 
 from tests.bench import decks, peer_rpc, script_phase
@@ -37,7 +40,7 @@ ALLOWED = '"decision":"allow"'
 IN_FLIGHT = (1, 8, 64)
 OPEN_LOOP = (0.25, 0.5, 0.75)
 PHASES = ("noop", "closed", "hot", "open", "script", "workers", "whole", "change", "decks", "peer")
-BILLING_GROUP = b"billing"
+BILLING_GROUP = "billing"
 
 Figures = dict[str, Any]
 
@@ -208,13 +211,16 @@ class Bench:
 
     def _uncommitted(self) -> int:
         """Entries of the calls streams that billing has not acknowledged: it does so after its commit."""
-        waiting = 0
-        for stream in streams.ALL_CALLS:
-            if self.store.exists(stream):
-                groups: Any = self.store.xinfo_groups(stream)
-                group = next(each for each in groups if each["name"] == BILLING_GROUP)
-                waiting += int(group["pending"]) + int(group["lag"] or 0)
-        return waiting
+
+        async def count() -> int:
+            client = AsyncRedis.from_url(self.stack.redis_url())
+            try:
+                there = [stream for stream in streams.ALL_CALLS if await client.exists(stream)]
+                return sum([await unread(client, BILLING_GROUP, stream) for stream in there])
+            finally:
+                await client.aclose()
+
+        return asyncio.run(count())
 
     def _metric(self, name: str) -> float:
         import httpx
