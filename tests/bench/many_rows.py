@@ -17,25 +17,28 @@ from tests.support.world import Brand, Home
 
 ROWS_AT_ONCE = 50_000
 _CLIENTS = """
-insert into {table} select (jsonb_populate_record(null::{table}, to_jsonb(r) || jsonb_build_object(
-    {key}, new_id(n), 'brand_id', {brand}, 'name', 'Many ' || n, 'outgoing_ddi_id', null,
-    'created_at', timestamptz '2026-01-01' + n * interval '1 second'))).*
-  from (select * from {table} where {template}) r, generate_series($1::int, $2::int) n
+insert into {table}
+select row.* from (select * from {table} where {template}) r, generate_series($1::int, $2::int) n,
+       lateral jsonb_populate_record(null::{table}, to_jsonb(r) || jsonb_build_object(
+           {key}, new_id(n), 'brand_id', {brand}, 'name', 'Many ' || n, 'outgoing_ddi_id', null,
+           'created_at', timestamptz '2026-01-01' + n * interval '1 second')) row
 """
 _OF_CLIENT = """
-insert into {table} select (jsonb_populate_record(null::{table}, to_jsonb(r) || jsonb_build_object(
-    {key}, new_id(n + {shift}), 'brand_id', {brand}, 'client_id', new_id(n),
-    'created_at', timestamptz '2026-01-01' + n * interval '1 second') || {more})).*
-  from (select * from {table} where {template}) r, generate_series($1::int, $2::int) n
+insert into {table}
+select row.* from (select * from {table} where {template}) r, generate_series($1::int, $2::int) n,
+       lateral jsonb_populate_record(null::{table}, to_jsonb(r) || jsonb_build_object(
+           {key}, new_id(n + {shift}), 'brand_id', {brand}, 'client_id', new_id(n),
+           'created_at', timestamptz '2026-01-01' + n * interval '1 second') || {more}) row
 """
 _POOL = """
-insert into ddis select (jsonb_populate_record(null::ddis, to_jsonb(r) || jsonb_build_object(
-    'id', new_id(n + 30000000), 'brand_id', {brand}, 'client_id', null, 'target', 'none', 'device_id', null,
-    'number', '+3491' || lpad(n::text, 7, '0'),
-    'state', case when n % 10007 = 0 then 'quarantine' else 'active' end,
-    'kind', case when n % 20011 = 0 then 'out' else 'inout' end,
-    'created_at', timestamptz '2026-02-01' + n * interval '1 second'))).*
-  from (select * from ddis where {template}) r, generate_series($1::int, $2::int) n
+insert into ddis
+select row.* from (select * from ddis where {template}) r, generate_series($1::int, $2::int) n,
+       lateral jsonb_populate_record(null::ddis, to_jsonb(r) || jsonb_build_object(
+           'id', new_id(n + 30000000), 'brand_id', {brand}, 'client_id', null, 'target', 'none',
+           'device_id', null, 'number', '+3491' || lpad(n::text, 7, '0'),
+           'state', case when n % 10007 = 0 then 'quarantine' else 'active' end,
+           'kind', case when n % 20011 = 0 then 'out' else 'inout' end,
+           'created_at', timestamptz '2026-02-01' + n * interval '1 second')) row
 """
 # `new_id(n)` in a statement: a UUIDv7's form around a number; the moment is of 2026.
 _NEW_ID = (

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ class Scale:
         calls.start()
         time.sleep(2)
         quiet = calls.taken()
-        started = time.monotonic()
+        started, used = time.monotonic(), _cpu_of_children()
         done = subprocess.run(
             [sys.executable, "-m", "call_control.main", "rebuild"],
             cwd=self.stack.data,
@@ -111,6 +112,8 @@ class Scale:
         during, refused = calls.taken(), calls.stop()
         return {
             "seconds": took_s,
+            "cpu_s": round(_cpu_of_children() - used, 1),
+            "load": round(os.getloadavg()[0], 1),
             "calls_refused": refused,
             "calls_before": milliseconds(quiet),
             "calls_during": milliseconds(during),
@@ -153,6 +156,12 @@ class Scale:
         for name, who, paths in questions(operator, resident, page, self.options.clients):
             figures[name] = ask(who, paths, self.options.rounds)
         return figures
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of children that have ended: what they needed, however busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _reason(answer: Figures, edge: Any) -> str:

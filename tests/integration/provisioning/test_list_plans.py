@@ -31,16 +31,19 @@ TENANTS = [
     if r.tenancy != "platform" and r.brand_column == "brand_id" and r.name not in _FEW
 ]
 FILL = """
-insert into brands select (jsonb_populate_record(null::brands, to_jsonb(b) || jsonb_build_object(
-    'id', gen_random_uuid(), 'name', 'fill ' || n, 'sip_domain', 'fill' || n || '.example'))).*
-  from (select * from brands limit 1) b, generate_series(1, 20) n;
-insert into transformation_sets select (jsonb_populate_record(null::transformation_sets,
-    to_jsonb(s) || jsonb_build_object('id', gen_random_uuid(), 'brand_id', b.id, 'name', 'set ' || n))).*
-  from (select * from transformation_sets limit 1) s, brands b, generate_series(1, 100) n;
-insert into transformation_rules select (jsonb_populate_record(null::transformation_rules,
-    to_jsonb(r) || jsonb_build_object('id', gen_random_uuid(), 'brand_id', s.brand_id,
-                                      'transformation_set_id', s.id))).*
-  from (select * from transformation_rules limit 1) r, transformation_sets s where s.brand_id is not null;
+insert into brands
+select row.* from (select * from brands limit 1) b, generate_series(1, 20) n,
+       lateral jsonb_populate_record(null::brands, to_jsonb(b) || jsonb_build_object(
+           'id', gen_random_uuid(), 'name', 'fill ' || n, 'sip_domain', 'fill' || n || '.example')) row;
+insert into transformation_sets
+select row.* from (select * from transformation_sets limit 1) s, brands b, generate_series(1, 100) n,
+       lateral jsonb_populate_record(null::transformation_sets, to_jsonb(s) || jsonb_build_object(
+           'id', gen_random_uuid(), 'brand_id', b.id, 'name', 'set ' || n)) row;
+insert into transformation_rules
+select row.* from (select * from transformation_rules limit 1) r, transformation_sets s,
+       lateral jsonb_populate_record(null::transformation_rules, to_jsonb(r) || jsonb_build_object(
+           'id', gen_random_uuid(), 'brand_id', s.brand_id, 'transformation_set_id', s.id)) row
+ where s.brand_id is not null;
 analyze transformation_sets; analyze transformation_rules
 """
 

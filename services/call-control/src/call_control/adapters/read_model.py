@@ -52,7 +52,8 @@ class ReadModel:
         rest = [c for c in kept if c.entity != "brand" and c.brand_id not in self._gone]
         ready = [c for c in rest if self._placeable(c)]
         told += await self._write_all(ready, now_ms, source)
-        await self.invalidate(told)
+        if source != "snapshot":  # whoever loads one says "all" at its end
+            await self.invalidate(told)
         return [c for c in rest if not self._placeable(c)]
 
     def _placeable(self, change: Change) -> bool:
@@ -141,9 +142,12 @@ class ReadModel:
         return told
 
     async def _write(self, change: Change, place: Place, now_ms: int, source: str) -> bytes:
-        """Run the script; a thing that moved meanwhile is looked up again."""
+        """Run the script; a thing that moved meanwhile is looked up again. A row of a snapshot is taken to be
+        where it was, which saves a round trip for each of a million numbers; the script says if it is not."""
+        guess = source == "snapshot"
         while True:
-            expected, former = await self._former(change, place)
+            expected, former = (place.owner, place.key) if guess else await self._former(change, place)
+            guess = False
             data = "" if place.data is None else msgspec.json.encode(place.data).decode()
             owners = self._owners(change) if place.owner else keys.unused(place.key)
             reply = await _apply.run(

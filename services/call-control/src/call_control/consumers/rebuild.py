@@ -25,6 +25,7 @@ from call_control.adapters.snapshots import BILLING, PROVISIONING, Peers
 
 ROWS_AT_ONCE = 500
 FIELDS_AT_ONCE = 500
+KEYS_AT_ONCE = 250
 LOCK_S = 60
 log = structlog.get_logger(__name__)
 
@@ -70,11 +71,13 @@ class Rebuild:
         Raises httpx.HTTPError or SnapshotCutShort when a snapshot can't be read: run it again.
         """
         async with self._alone():
-            config = await self._load(PROVISIONING)
-            rates = await self._load(BILLING, backwards=backwards)
-            ready = {"config": config, "rates": rates, "at": str(self._clock.now_ms())}
-            await self._batch.execute("SET", keys.READY, msgspec.json.encode(ready))
-            await self._model.invalidate([Invalidation("all")])
+            try:
+                config = await self._load(PROVISIONING)
+                rates = await self._load(BILLING, backwards=backwards)
+                ready = {"config": config, "rates": rates, "at": str(self._clock.now_ms())}
+                await self._batch.execute("SET", keys.READY, msgspec.json.encode(ready))
+            finally:  # what was written before it failed is true as well
+                await self._model.invalidate([Invalidation("all")])
             log.info("read model built", **ready)
             return ready
 
@@ -116,13 +119,27 @@ class Rebuild:
         `seen` holds hashes of (key, field): a million of them fit where the names would take gigabytes; of
         two with one hash a row too many stays, until the next rebuild.
         """
+        async for keys_found in self._models(rates):
+            await asyncio.gather(*(self._sweep_key(key, seen, position, rates) for key in keys_found))
+
+    async def _models(self, rates: bool) -> AsyncIterator[list[str]]:
+        """The keys that hold rows of a service, many at a time: one after the other would be a round trip
+        for each of 100,000 clients."""
+        found: list[str] = []
         async for raw in self._batch.redis.scan_iter(match="*landline:cfg:*", count=1000, _type="HASH"):
             key = raw.decode()
             if _is_model(key, rates):
-                async for field, value in self._fields(key):
-                    name = field.decode()
-                    if hash((key, name)) not in seen and _is_of(key, name, rates):
-                        await self._remove(key, name, value, position)
+                found.append(key)
+            if len(found) >= KEYS_AT_ONCE:
+                yield found
+                found = []
+        yield found
+
+    async def _sweep_key(self, key: str, seen: set[int], position: str, rates: bool) -> None:
+        async for field, value in self._fields(key):
+            name = field.decode()
+            if hash((key, name)) not in seen and _is_of(key, name, rates):
+                await self._remove(key, name, value, position)
 
     async def _fields(self, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
         """A hash field by field, some at a time: a pool of a million numbers would hold up every call."""

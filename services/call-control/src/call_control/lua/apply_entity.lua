@@ -38,7 +38,7 @@ assert(version and sweep_ms and string.match(position, '^%d+%-%d+$'), 'bad argum
 
 local known_raw = owner ~= '' and redis.call('HGET', KEYS[3], field) or redis.call('HGET', KEYS[1], field)
 local known = known_raw and cjson.decode(known_raw) or nil
-if owner ~= '' and (known and known.o or '') ~= expected then
+if owner ~= '' and known and known.o ~= expected then
   return { 'MOVED' }
 end
 if known and known.v >= version then
