@@ -260,8 +260,8 @@ def questions(
         "direct (none)": ["direct_connectivity=true"],
     }.items():
         yield f"devices {name}", operator, _paths("devices", filters)
-    for resource in ("clients", "devices", "ddis"):
-        yield f"a client's own {resource}", resident, _paths(resource, [""])
+    for own in ("clients", "devices", "ddis"):
+        yield f"a client's own {own}", resident, _paths(own, [""])
 
 
 def _paths(resource: str, filters: list[str]) -> list[str]:

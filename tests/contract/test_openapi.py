@@ -33,6 +33,7 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "transformation-sets/{}/try": "post",
         "audit-log countries currencies timezones languages banned-addresses": "get",
         "banned-addresses/{}": "delete",
+        "brands/{}/logo": "get put delete",
     },
     "call-control": {
         "calls": "get post",

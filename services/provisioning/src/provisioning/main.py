@@ -31,7 +31,14 @@ from provisioning.accounts.routes import router as auth_router
 from provisioning.accounts.seal_anew import Outcome, seal_anew
 from provisioning.accounts.signing_keys import SigningKeys
 from provisioning.accounts.wiring import accounts_work, open_accounts
-from provisioning.api import address_country, banned_addresses, ddi_imports, lists, notification_templates
+from provisioning.api import (
+    address_country,
+    banned_addresses,
+    brand_logo,
+    ddi_imports,
+    lists,
+    notification_templates,
+)
 from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
 from provisioning.api.forward_codes import forward_codes_router
@@ -57,6 +64,7 @@ def routers() -> list[APIRouter]:
         lists.router,
         address_country.router,
         banned_addresses.router,
+        brand_logo.router,
         notification_templates.router,
         unlink_router(REGISTRY),
         bulk_router(REGISTRY),
