@@ -163,3 +163,21 @@ async def test_a_rule_that_explodes_in_other_engines_is_answered_in_time(story: 
         begun = time.perf_counter()
         await story.call(request_user="1" * 31 + "3")
         assert time.perf_counter() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    ("networks", "status"),
+    [([], 200), (["127.0.0.0/8"], 200), (["192.0.2.0/24", "2001:db8::/32"], 401), (["::1/128"], 401)],
+)
+async def test_an_edges_key_works_only_from_where_it_belongs(
+    story: Story, networks: list[str], status: int
+) -> None:
+    """A key copied from an edge's disk must not open calls from the thief's machine."""
+    version = 10 + len(networks) + len("".join(networks))
+    await story.configure(c.edge(version, networks=networks))
+    answer = await story.post("/calls", c.call())
+    assert answer.status_code == status, answer.text
+    if status == 401:
+        assert "from this address" in answer.json()["detail"]
+        assert (await story.usage())["active_calls"] == 0
+        assert (await story.post("/calls", c.call(), **AS_OTHER)).status_code == 200, "others work on"

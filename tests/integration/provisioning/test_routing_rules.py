@@ -219,3 +219,16 @@ async def test_fixed_lists_are_there_for_everybody_who_is_known(api: Api, name: 
     answer = await api.get(brand["name"], name)
     assert some in {item["code"] for item in answer.json()["items"]}
     assert (await api.get("nobody", name)).status_code == 401
+
+
+async def test_an_edges_key_can_be_bound_to_networks(api: Api) -> None:
+    """Written the one way all services compare, refused by position when it is no network."""
+    made = await api.made(
+        "platform", "edges", {"name": "edge-bound", "networks": ["192.0.2.7", "2001:db8::/32"]}
+    )
+    assert made["networks"] == ["192.0.2.7", "2001:db8::/32"]
+    for bad in ("192.0.2.300", "home", "192.0.2.1/64"):
+        body = {"name": "edge-bad", "networks": ["192.0.2.0/24", bad]}
+        refused = await api.post("platform", "edges", body)
+        assert refused.status_code == 422, bad
+        assert refused.json()["errors"][0]["field"] == "networks.1"

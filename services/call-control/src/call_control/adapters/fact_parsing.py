@@ -59,6 +59,7 @@ def edge_facts(edge_id: str, row: Row) -> EdgeFacts:
         key_sha256=row["key_sha256"],
         enabled=row.get("enabled", True),
         control_url=row.get("control_url"),
+        networks=tuple(ip_network(text) for text in row.get("networks") or ()),
     )
 
 

@@ -37,6 +37,8 @@ class EdgeFacts:
     key_sha256: str
     enabled: bool = True
     control_url: str | None = None
+    networks: tuple[Network, ...] = ()
+    """From where its key may be used; none: from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)

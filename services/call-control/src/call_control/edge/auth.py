@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from hmac import compare_digest
 from typing import Protocol
 
+import structlog
 from landline.chassis.auth import key_parts
 from landline.chassis.problems import Unauthorized
+from prometheus_client import Counter
+from starlette.types import Scope
 
+from call_control.domain.admission.source_filter import allowed_by
 from call_control.domain.facts import EdgeFacts
 
 REMEMBERED = 1_000
+ELSEWHERE = Counter("landline_edge_keys_elsewhere_total", "Edge keys used from a foreign address", ["edge"])
+log = structlog.get_logger(__name__)
 
 
 class KnowsEdges(Protocol):
@@ -34,19 +40,20 @@ class EdgeAuth:
         self._proved: dict[bytes, EdgeFacts] = {}
         self._proved_in: KnowsEdges | None = None
 
-    async def __call__(self, headers: Iterable[tuple[bytes, bytes]]) -> EdgeFacts:
-        """The edge of a request. Raises Unauthorized."""
-        given = next((value for name, value in headers if name == b"authorization"), b"")
+    async def __call__(self, scope: Scope) -> EdgeFacts:
+        """The edge of a request. Raises Unauthorized, also for a key that is used from elsewhere."""
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         directory = await self._directory()
         if directory is not self._proved_in:
             self._proved, self._proved_in = {}, directory
         known = self._proved.get(given)
-        if known is not None:
-            return known
-        edge = _prove(given, directory)
-        if len(self._proved) < REMEMBERED:
-            self._proved[given] = edge
-        return edge
+        if known is None:
+            known = _prove(given, directory)
+            if len(self._proved) < REMEMBERED:
+                self._proved[given] = known
+        if known.networks:
+            _at_home(known, scope)
+        return known
 
 
 def _prove(given: bytes, directory: KnowsEdges) -> EdgeFacts:
@@ -58,6 +65,19 @@ def _prove(given: bytes, directory: KnowsEdges) -> EdgeFacts:
     if not edge.enabled or (name and name != edge.name):
         raise Unauthorized("a valid edge key is needed")
     return edge
+
+
+def _at_home(edge: EdgeFacts, scope: Scope) -> None:
+    """A key that was copied from an edge's disk must not open calls from the thief's own machine."""
+    source = (scope.get("client") or ("",))[0]
+    try:
+        here = allowed_by(source, edge.networks)
+    except ValueError:
+        here = None
+    if here is None:
+        ELSEWHERE.labels(edge.name).inc()
+        log.warning("an edge's key is used from elsewhere", edge=edge.name, source=source)
+        raise Unauthorized("this edge key may not be used from this address")
 
 
 def _credentials(given: bytes) -> tuple[str, str]:

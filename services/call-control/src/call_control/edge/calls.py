@@ -78,7 +78,7 @@ class Admission(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with the decision; 409 `call_over` for an attempt whose call has ended."""
-        edge = await self._auth(scope["headers"])
+        edge = await self._auth(scope)
         request = read_call_request(await read_body(receive))
         try:
             answer = await self._admit(request, edge.id)
@@ -102,7 +102,7 @@ class Noop(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with a constant."""
-        await self._auth(scope["headers"])
+        await self._auth(scope)
         await read_body(receive)
         await json_answer(send, NOOP_BODY)
 
@@ -126,7 +126,7 @@ class FailedEndpoint(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with a decision; 404 for a call that is not ours; 409 for one that talks or is over."""
-        edge = await self._auth(scope["headers"])
+        edge = await self._auth(scope)
         body: Failed = self._reader.read(await read_body(receive))
         refuse_control("target", body.target)
         refuse_control("redirect_to", body.redirect_to or "")
@@ -187,7 +187,7 @@ class Report(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One report."""
-        edge = await self._reports.auth(scope["headers"])
+        edge = await self._reports.auth(scope)
         body = self._reader.read(await read_body(receive))
         call_id = scope["path_params"]["call_id"]
         try:

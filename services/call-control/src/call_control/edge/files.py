@@ -27,7 +27,7 @@ class FileEndpoint(Endpoint):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with the whole content and its version."""
-        await self._auth(scope["headers"])
+        await self._auth(scope)
         await read_body(receive)
         await json_answer(send, _encode(await self._content()))
 

@@ -99,7 +99,7 @@ class HeartbeatEndpoint(Endpoint):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with what to hang up, what is unknown, what may last longer."""
         lists = self._lists
-        edge = await lists.auth(scope["headers"])
+        edge = await lists.auth(scope)
         body: Heartbeat = self._reader.read(await read_body(receive))
         page = Page(body.instance_id, body.boot_id, body.seq, body.last, moment_ms(body.taken_at, "taken_at"))
         named = [_named(call) for call in body.calls]
@@ -130,7 +130,7 @@ class ResyncEndpoint(Endpoint):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with the calls that are known by now."""
         lists = self._lists
-        edge = await lists.auth(scope["headers"])
+        edge = await lists.auth(scope)
         body: Resync = self._reader.read(await read_body(receive))
         tickets = [(_named(c), c.ticket or "") for c in body.calls if _is_call_id(c.call_id)]
         try:

@@ -109,7 +109,7 @@ class CredentialsEndpoint(Endpoint):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200, or 404 for a device that does not exist or has no password."""
         devices = self._devices
-        await devices.auth(scope["headers"])
+        await devices.auth(scope)
         await read_body(receive)
         asked = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         missing = [name for name in ("user", "domain") if not asked.get(name)]
@@ -141,7 +141,7 @@ class RegistrationEndpoint(Endpoint):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200 with the decision; a refusal is a successful answer."""
         devices = self._devices
-        edge = await devices.auth(scope["headers"])
+        edge = await devices.auth(scope)
         body: Registering = self._reader.read(await read_body(receive))
         _must_be_address(body.source_ip)
         now_ms = devices.clock.now_ms()
@@ -180,7 +180,7 @@ class AuthFailureEndpoint(Endpoint):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """200; counted, and perhaps the address is banned by it."""
         devices = self._devices
-        await devices.auth(scope["headers"])
+        await devices.auth(scope)
         body: AuthFailure = self._reader.read(await read_body(receive))
         _must_be_address(body.source_ip)
         now_ms = devices.clock.now_ms()

@@ -10,8 +10,9 @@ from landline.chassis.resources.field_types import Description
 from landline.chassis.secrets import new_key
 from landline.contracts import streams
 from pydantic import Field
-from sqlalchemy import Boolean, Column, Table, Text
+from sqlalchemy import ARRAY, Boolean, Column, Table, Text
 
+from provisioning.api.field_types import Network
 from provisioning.api.schema import METADATA
 
 TABLE = Table(
@@ -22,6 +23,7 @@ TABLE = Table(
     Column("description", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("control_url", Text),
+    Column("networks", ARRAY(Text), nullable=False),
     Column("key_prefix", Text, nullable=False),
     Column("key_sha256", Text, nullable=False),
 )
@@ -35,6 +37,10 @@ class EdgeFields(ApiModel):
     enabled: bool = True
     control_url: Annotated[str, Field(max_length=300, pattern=r"^https?://[^\s]+$")] | None = Field(
         None, description="where commands reach it at once (JSON-RPC)"
+    )
+    networks: Annotated[list[Network], Field(max_length=20)] = Field(
+        [],
+        description="from where its key may be used; empty: from anywhere. Behind a proxy: what it forwards",
     )
     reset_key: bool = Field(False, description="make a new key; the old one stops within a second")
 
