@@ -8,8 +8,11 @@ A value comes from the schema (const, enum, example, default, format), else from
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from landline.chassis.openapi_patterns import text_of
 
 from tests.support.api_surface import Operation
 
@@ -50,6 +53,7 @@ EXTRA: dict[str, Json] = {
     "provisioning/routes": {"mode": "static", "destination_pattern_id": "{destination_pattern_id}",
                             "carrier_id": "{carrier_id}"},
     "provisioning/transformation-rules": {"transformation_set_id": "{transformation_set_id}"},
+    "provisioning/service-codes": {"code": "*{n}"},
     "billing/rating-profiles": {"client_id": "{client_id}"},
     "billing/price-quotes": {"client_id": "{client_id}", "number": "+34600123123"},
     "notifier/notification-templates": {"contents": {}},
@@ -82,6 +86,18 @@ def completed(
     asked = {str(e["field"]).split(".")[0] for e in refusal.get("errors", [])}
     fresh = {f: value_of(operation, f, known[f], number(), reference) for f in asked & set(known) - set(body)}
     return {**body, **fresh} if any(v is not None for v in fresh.values()) else None
+
+
+def untaken(operation: Operation, body: dict[str, Any], refusal: Json) -> dict[str, Any] | None:
+    """The body with another choice for what another row has already (409 `<field>_taken`), or without it."""
+    found, name = operation.body(), str(refusal.get("code", "")).removesuffix("_taken")
+    if found is None or name not in properties(found[1]) or "taken" not in str(refusal.get("code")):
+        return None
+    choices = _chosen(operation, properties(found[1])[name]).get("enum", [])
+    later = choices[choices.index(body[name]) + 1 :] if body.get(name) in choices else choices[1:]
+    if later:
+        return {**body, name: later[0]}
+    return {k: v for k, v in body.items() if k != name} if name in body else None
 
 
 def properties(schema: Json) -> dict[str, Json]:
@@ -137,7 +153,8 @@ def _plain(operation: Operation, schema: Json, n: int, reference: Reference) -> 
         return "2027-01-01T00:00:00Z"
     if schema.get("format") == "date":
         return "2026-11-01"
-    return f"text{n}"
+    plain = f"text{n}"
+    return plain if re.search(schema.get("pattern", ""), plain) else text_of(schema["pattern"])
 
 
 def _chosen(operation: Operation, schema: Json) -> Json:

@@ -15,7 +15,7 @@ from provisioning.main import REGISTRY as PROVISIONING_REGISTRY
 
 from tests.support.api_bodies import completed, good_body
 from tests.support.api_surface import SERVICES, Operation, Surface
-from tests.support.world import MOBILE, Brand, Home, Platform, until
+from tests.support.world import MOBILE, PROVISIONING, Brand, Home, Platform, until
 
 # Fields that name a row of another kind than their own name says, where no declaration tells.
 KIND_OF_FIELD = {
@@ -28,12 +28,9 @@ KIND_OF_FIELD = {
 # Path parameters that are no row's id of the collection before them: what stands for them in a walk.
 IN_PATHS = {
     ("admins/{id}/grants/{resource}", "resource"): "clients",
+    ("banned-addresses/{address}", "address"): "192.0.2.77",
     ("rating-plans/{id}/entries/{entry_id}", "entry_id"): "@entries",
 }
-
-
-# Collections of one name in several services: each has rows of its own.
-IN_EVERY_SERVICE = {"audit-log"}
 
 
 def declared_kinds() -> dict[str, str]:
@@ -55,10 +52,6 @@ def kind_of(name: str) -> str:
 
 def _plural(word: str) -> str:
     return word + "es" if word.endswith(("x", "s", "ch")) else word + "s"
-
-
-def _key(kind: str, service: str) -> str:
-    return f"{service}:{kind}" if kind in IN_EVERY_SERVICE else kind
 
 
 @dataclass
@@ -86,16 +79,25 @@ class Tenant:
 
     def row(self, kind: str, service: str = "") -> str | None:
         """The id of this tenant's row of a kind, made when there is none yet."""
-        key = _key(kind, service)
+        key = self._key(kind, service)
         if key in self.rows:
             return self.rows[key]
-        for each in (service,) if kind in IN_EVERY_SERVICE else SERVICES:
+        for each in (service,) if ":" in key else SERVICES:
             listing = self.surface.find("GET", f"/api/{each}/v1/{kind}")
             if listing is not None and listing.is_list and key not in self.missing:
                 self.missing[key] = "wanted by itself"
                 self._provide(listing)
                 return self.rows.get(key)
         return None
+
+    def _key(self, kind: str, service: str) -> str:
+        """Collections of one name in several services (audit-log, jobs) have rows of their own in each."""
+        served = [s for s in SERVICES if self._lists(s, kind)]
+        return f"{service}:{kind}" if len(served) > 1 else kind
+
+    def _lists(self, service: str, kind: str) -> bool:
+        found = self.surface.find("GET", f"/api/{service}/v1/{kind}")
+        return found is not None and found.is_list
 
     def is_served(self, kind: str) -> bool:
         """Whether any service has a collection of that name."""
@@ -108,7 +110,7 @@ class Tenant:
                 self.row(listing.below, service)
 
     def _provide(self, listing: Operation) -> None:
-        found, key = self._first(listing), _key(listing.below, listing.service)
+        found, key = self._first(listing), self._key(listing.below, listing.service)
         create = self.surface.find("POST", listing.path)
         if found is None and create is not None and not create.is_for_edges:
             found = self._made(create)
@@ -146,13 +148,14 @@ class Tenant:
         return self._owned[kind]
 
     def _is_own(self, kind: str) -> bool:
-        if kind in IN_EVERY_SERVICE:
+        if ":" in self._key(kind, "any"):
             return True
         for service in SERVICES:
             listing = self.surface.find("GET", f"/api/{service}/v1/{kind}")
-            if listing is not None and listing.is_list and "brand_id" in listing.query_parameters:
+            asked = {"id", "brand_id"} <= set(listing.query_parameters if listing else ())
+            if listing is not None and asked and kind in self.rows:
                 return bool(self.api.get(listing.path, id=self.rows[kind], brand_id=self.brand.id)["items"])
-        return kind in ("brands", "clients", "calls", "@entries")
+        return kind in ("brands", "clients", "calls", "@entries") or kind not in self.rows
 
     def path(self, operation: Operation) -> str | None:
         """An operation's path with this tenant's ids in it; None when one of them is not known."""
@@ -218,7 +221,8 @@ def _tenant(platform: Platform, surface: Surface, brand: Brand) -> Tenant:
         show_billing_details=True,
     )
     rows = {"brands": brand.id, "clients": home.id, "devices": home.device_id, "ddis": home.ddi_id}
-    return Tenant(platform, surface, brand, home, {**rows, **brand.ids})
+    rows |= {kind: row for kind, row in brand.ids.items() if kind != "jobs"}
+    return Tenant(platform, surface, brand, home, rows)
 
 
 def _live_through(tenant: Tenant) -> None:
@@ -234,6 +238,10 @@ def _live_through(tenant: Tenant) -> None:
     mine = {"client_id": home.id}
     until(lambda: api.get("/api/notifier/v1/notifications", **mine)["items"], "the mail of the daily limit")
     until(lambda: api.get("/api/call-control/v1/rejections", **mine)["items"], "the denial is listed")
+    number = f"+34955{tenant.platform.next_number():06d}"
+    sheet = {"file": ("ddis.csv", f"number\n{number}\n".encode(), "text/csv")}
+    imported = api.http.post(f"{PROVISIONING}/ddis/import", files=sheet, data={"brand_id": tenant.brand.id})
+    assert imported.status_code == 202, imported.text
     entries = api.get(f"/api/billing/v1/rating-plans/{tenant.brand.plan_id}/entries")["items"]
     tenant.rows["@entries"] = entries[0]["id"]
 
