@@ -10,10 +10,10 @@ ARGS ?=
 export PORT DATA DEMO VENV
 
 python = "$$VENV/bin/python"
-sources = shared services tests deploy
+sources = shared services tests deploy clients
 
 .DEFAULT_GOAL := help
-.PHONY: help env run demo test chaos edge load containers lint format types imports check lock bench clean
+.PHONY: help env run demo test chaos edge load containers lint format types imports check lock client bench clean
 
 help: ## this list
 	@echo "Landline: make TARGET [VARIABLE=value ...]"
@@ -69,6 +69,9 @@ lock: env ## resolve the dependencies anew into requirements.lock (hashes, no ho
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --no-emit-package landline --no-emit-package landline-provisioning --no-emit-package landline-call-control \
 	  --no-emit-package landline-billing --no-emit-package landline-notifier --output-file requirements.lock
+
+client: env ## renew the typed Python client (clients/python) from the OpenAPI documents
+	@$(python) clients/python/generate.py
 
 bench: env ## admissions per second and their latency, into build/bench.json
 	@$(python) -m tests.bench.admission $(ARGS)

@@ -1,0 +1,1 @@
+"""Rows and bodies of the four services."""
