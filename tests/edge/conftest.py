@@ -31,13 +31,15 @@ def town_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         platform = Platform(stack)
         name = "edge-real"
         made = platform.api.post(f"{PROVISIONING}/edges", {"name": name})
-        edge = Edge(tmp_path_factory.mktemp("edge"), f"{net}.10", name, str(made["key"]), stack.url)
+        at_media = {"LANDLINE_EDGE_MEDIA": f"{net}.50:5060"}
+        edge = Edge(tmp_path_factory.mktemp("edge"), f"{net}.10", name, str(made["key"]), stack.url, at_media)
         platform.api.patch(f"{PROVISIONING}/edges/{made['id']}", {"control_url": edge.control_url})
         first, second = SipPeer(f"{net}.30", 5060), SipPeer(f"{net}.31", 5060)
+        media = SipPeer(f"{net}.50", 5060)
         provider = Phone(f"{net}.40", edge.address, "34600123123", "telco.example", None, port=5060)
-        peers = [first, second, provider]
-        brand = platform.brand("Town", features=["billing", "recordings"])
-        town = Town(platform, edge, brand, net, first, second, provider)
+        peers = [first, second, provider, media]
+        brand = platform.brand("Town", features=["billing", "recordings", "voicemail"])
+        town = Town(platform, edge, brand, net, first, second, provider, media)
         try:
             _lead_out(town.brand, [first.ip, second.ip])
             _lead_in(town)
@@ -52,7 +54,7 @@ def town_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 @pytest.fixture
 def town(town_of_all: Town) -> Iterator[Town]:
     """Carriers answer at once, unless a story says otherwise; nothing is left after it."""
-    peers = (town_of_all.first, town_of_all.second, town_of_all.provider)
+    peers = (town_of_all.first, town_of_all.second, town_of_all.provider, town_of_all.media)
     for peer in peers:
         peer.when_called = Leg.answer
         peer.seen.clear()

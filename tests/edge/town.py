@@ -31,6 +31,7 @@ class Town:
     first: SipPeer
     second: SipPeer
     provider: Phone
+    media: SipPeer
     _hosts: itertools.count[int] = field(default_factory=lambda: itertools.count(100))
     _phones: list[SipPeer] = field(default_factory=list)
 
@@ -59,6 +60,25 @@ class Town:
 
         until(known, "call-control knows the password")
         return password
+
+    def answering(self, home: Home, **ddi: Any) -> Phone:
+        """The home's device, registered, with the home's number leading to it."""
+        body = {"target": "device", "device_id": home.device_id, **ddi}
+        self.platform.api.patch(f"{PROVISIONING}/ddis/{home.ddi_id}", body)
+        phone = self.phone(home)
+        assert phone.register().status == 200
+        return phone
+
+    def forward(self, home: Home, kind: str, number: str | None = None, **more: Any) -> None:
+        """A forward of the home's device: to a number, else to its voicemail."""
+        target = "number" if number else "voicemail"
+        body = {"client_id": home.id, "device_id": home.device_id, "kind": kind, "target": target}
+        self.platform.api.post(f"{PROVISIONING}/call-forwards", {**body, "number": number, **more})
+
+    def simulated(self, home: Home, **asked: Any) -> Row:
+        """What would become of a call to the home from the provider; nothing changes."""
+        body = {"direction": "inbound", "source_ip": self.provider.ip, "request_user": home.number, **asked}
+        return dict(self.platform.api.post(f"{CALL_CONTROL}/simulate", body))
 
     def settled(self, home: Home) -> Row:
         """The home's usage when nothing of it lives any more and everything is posted."""

@@ -26,6 +26,7 @@ class Settings:
     listen: tuple[str, ...]
     advertise: str | None
     rtpengine: str
+    media: str
     kamailio_port: int
     agent: str
     control_allow: tuple[IPv4Network | IPv6Network, ...]
@@ -56,6 +57,7 @@ class Settings:
             listen=tuple(_required(env, "LANDLINE_EDGE_LISTEN").split(",")),
             advertise=env.get("LANDLINE_EDGE_ADVERTISE") or None,
             rtpengine=env.get("LANDLINE_EDGE_RTPENGINE", "127.0.0.1:22222"),
+            media=_media(env),
             kamailio_port=_number(env, "LANDLINE_EDGE_KAMAILIO_PORT", 8090, 65_535),
             agent=env.get("LANDLINE_EDGE_AGENT", "127.0.0.1:8091"),
             control_allow=_networks(env.get("LANDLINE_EDGE_CONTROL_ALLOW", "127.0.0.0/8")),
@@ -78,6 +80,7 @@ class Settings:
             "LL_CALL_CONTROL": f"{scheme}://{self.name}:{self.key}@{rest}",
             "LL_STATE_DIR": str(self.state),
             "LL_RTPENGINE": self.rtpengine,
+            "LL_MEDIA": self.media,
             "LL_CONTROL_PORT": self.kamailio_port,
             "LL_CHILDREN": self.children,
             "LL_CALL_WORKERS": self.call_workers,
@@ -99,6 +102,14 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise BadSettings(f"{name} is not set")
     return value
+
+
+def _media(env: Mapping[str, str]) -> str:
+    """Where boxes and announcements are whose application server DNS does not know; `none`: nowhere."""
+    given = env.get("LANDLINE_EDGE_MEDIA", "").strip() or "none"
+    if not re.fullmatch(r"[A-Za-z0-9.\[\]:-]{1,190}(;transport=(udp|tcp))?", given):
+        raise BadSettings("LANDLINE_EDGE_MEDIA: host:port of the media endpoint")
+    return given
 
 
 def _key(env: Mapping[str, str]) -> str:

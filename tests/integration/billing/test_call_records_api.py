@@ -163,3 +163,31 @@ async def test_the_snapshot_is_whole_and_says_where_the_streams_stood(scene: Sce
     balances = {r["client_id"]: r for r in rows if "settled_micros" in r}
     assert balances[scene.one.client_id]["settled_micros"] == -1_200_000
     assert balances[scene.one.client_id]["applied_seq"] == 4
+
+
+async def test_a_client_never_reads_who_withheld_its_number(scene: Scene) -> None:
+    """Neither of a call that came in, nor of the leg it was forwarded on; the operator does, and filters."""
+    api, home = scene.api, Client()
+    await api.client(home)
+    hidden = {"caller": "+34911222333", "withheld": True}
+    came = home.ended(60, "0", tariff=None, direction="inbound", **hidden)
+    went = home.ended(60, parent_call_id=came.call.call_id, **hidden)
+    own = home.ended(60, withheld=True, on_net=True)
+    for end in (came, went, own):
+        await api.redis.xadd(streams.calls(17), fields(sealed(end)))
+    customer, operator = api.customer(home), api.operator(home.brand_id)
+    async with asyncio.timeout(20):
+        while len((await api.get(operator, "/call-records"))["items"]) < 3:
+            await asyncio.sleep(0.05)
+    mine = {record["id"]: record for record in (await api.get(customer, "/call-records"))["items"]}
+    assert "911222333" not in str(mine)
+    assert [mine[each.call.call_id]["caller"] for each in (came, went, own)] == [
+        "anonymous",
+        "anonymous",
+        "+34944048182",
+    ]
+    assert mine[went.call.call_id]["parent_call_id"] == came.call.call_id
+    found = await api.get(operator, "/call-records", withheld_caller="+34911222333")
+    assert {record["id"] for record in found["items"]} == {came.call.call_id, went.call.call_id}
+    [on_net] = (await api.get(operator, "/call-records", on_net="true"))["items"]
+    assert on_net["cost"] == "0.00"

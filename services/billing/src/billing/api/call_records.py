@@ -29,7 +29,11 @@ class NothingToWrite(ApiModel):
 
 
 class _CallRecord(ApiModel):
-    """A call that has ended. `price` null: unpriced. `spend_by_day`: local date -> micros."""
+    """A call that has ended. `price` null: unpriced. `spend_by_day`: local date -> micros.
+
+    `caller` of who withholds: anonymous; `withheld_caller` is for operators. `parent_call_id`: the call of
+    the same dialog that this one went on from, a forward or the called side of an on-net call.
+    """
 
     id: str
     direction: str
@@ -67,6 +71,9 @@ class _CallRecord(ApiModel):
     sip_call_id: str | None
     edge_id: UUID | None
     outage: bool
+    withheld_caller: str | None
+    parent_call_id: str | None
+    on_net: bool
     corrected: bool
     invoice_id: UUID | None
 
@@ -87,6 +94,7 @@ OPERATORS_ONLY = frozenset(
         "rate_deck_version",
         "prefix",
         "sip_call_id",
+        "withheld_caller",
     }
 )
 
@@ -126,6 +134,9 @@ RECORD = PricedResource(
         "sip_code",
         "sip_call_id",
         "outage",
+        "withheld_caller",
+        "parent_call_id",
+        "on_net",
         "corrected",
         "invoice_id",
     ),

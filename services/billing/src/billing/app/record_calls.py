@@ -33,7 +33,7 @@ COLUMNS = """id text, id_time timestamptz, brand_id uuid, client_id uuid, device
     rate_deck_id uuid, rate_deck_version integer, prefix text, destination text, carrier_id uuid,
     server_id uuid, attempts jsonb, cause text, ended_by text, sip_code integer,
     sip_call_id text, edge_id uuid,
-    outage boolean"""
+    outage boolean, withheld_caller text, parent_call_id text, on_net boolean, cost numeric"""
 _NAMES = ", ".join(column.split()[0] for column in COLUMNS.split(","))
 
 # In id order: two consumers with the same calls (one was thought dead) wait instead of deadlocking.

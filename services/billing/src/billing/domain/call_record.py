@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from landline.contracts.call_control.events import CallEnded
@@ -18,6 +18,8 @@ from landline.rating.errors import InvalidTariff, NoRate
 from landline.rating.price import price_micros
 from landline.rating.tariff import Tariff
 
+ANONYMOUS: Final = "anonymous"
+"""What a client reads of a caller who withholds (domain.md section 5)."""
 PriceCheck = Literal["equal", "capped", "differs", "unreadable", "unpriced"]
 
 
@@ -69,6 +71,10 @@ class CallRecord:
     sip_call_id: str | None
     edge_id: str | None
     outage: bool
+    withheld_caller: str | None
+    parent_call_id: str | None
+    on_net: bool
+    cost: Decimal | None
 
 
 def uuid_time(value: str) -> datetime:
@@ -89,7 +95,7 @@ def record_of(ended: CallEnded) -> CallRecord:
         ddi_id=call.ddi_id,
         direction=call.direction,
         endpoint_type=call.endpoint_type,
-        caller=call.caller,
+        caller=ANONYMOUS if call.hides_caller else call.caller,
         callee=call.callee,
         class_=call.class_,
         billing_method=call.billing_method,
@@ -121,6 +127,10 @@ def record_of(ended: CallEnded) -> CallRecord:
         sip_call_id=call.sip_call_id,
         edge_id=call.edge_id,
         outage=call.outage,
+        withheld_caller=call.caller if call.hides_caller else None,
+        parent_call_id=call.parent_call_id,
+        on_net=call.on_net,
+        cost=Decimal(0) if call.on_net and call.direction == "outbound" else None,
     )
 
 

@@ -31,7 +31,7 @@ def leg(case: Case, route: Route, carrier: Carrier, server: CarrierServer) -> Le
         outbound_proxy=server.outbound_proxy,
         from_user=ANONYMOUS if withhold else server.from_user or caller,
         from_display="Anonymous" if withhold else None,
-        from_domain=ANONYMOUS_HOST if withhold else server.from_domain,
+        from_domain=ANONYMOUS_HOST if withhold else server.from_domain or _own_domain(case),
         pai=f"<sip:{caller}@{host}>"
         if server.send_pai and known and (server.trusted or not withhold)
         else None,
@@ -58,6 +58,11 @@ def _shown(case: Case, route: Route) -> str:
     if case.facts.forwarded is not None and route.disable_diversion:
         return case.facts.forwarded.ddi
     return case.shown
+
+
+def _own_domain(case: Case) -> str | None:
+    """Of a forwarded leg: its From still has the domain it came from. Else the edge knows it."""
+    return case.brand.sip_domain if case.facts.forwarded is not None else None
 
 
 def _uri(server: CarrierServer, user: str) -> str:
