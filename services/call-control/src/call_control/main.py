@@ -77,7 +77,9 @@ def app(settings: Settings) -> FastAPI:
             app.state.verifier = verifier
             # Stream ids are the server's time, whatever a test makes of the clock.
             feed = LiveFeed(CallStreams(parts.redis), SystemClock().now_ms)
-            app.state.services = Services(parts.facts, parts.store, parts.gather, feed, settings.clock)
+            app.state.services = Services(
+                parts.facts, parts.store, parts.gather, parts.arrivals, feed, settings.clock
+            )
             app.state.edge_routes = edge_routes(parts)
             app.state.parts, app.state.db = parts, parts.db
             app.state.readiness = readiness_of(parts, verifier)

@@ -15,7 +15,8 @@ from call_control.api.scope import operator
 from call_control.api.services import Services, services_of
 from call_control.app.admit_call import server_of
 from call_control.app.answers import Deny, deny_of
-from call_control.app.simulate import Simulation, refused, simulate, with_counters
+from call_control.app.plan_legs import Chain, PlanLegs
+from call_control.app.simulate import Simulation, refused, simulate, with_counters, with_legs
 from call_control.domain.admission.case import Leg
 from call_control.domain.admission.pipeline import outcome_of
 from call_control.domain.admission.request import AttemptId, CallRequest
@@ -89,7 +90,16 @@ async def simulate_call(request: Request, caller: Caller) -> Response:
         raise NotFound("no brand of yours has this SIP domain")
     case, refusal = simulate(asked, facts, at_ms)
     found = refused(case, refusal) if refusal is not None else await _counted(services, case, asked)
+    if found.refusal is None and (facts.inbound or case.on_net):
+        found = await _with_legs(services, found)
     return Response(_encode(_answer(found, asked)), media_type="application/json")
+
+
+async def _with_legs(services: Services, found: Simulation) -> Simulation:
+    """What the call would lead to: the called side, a forward; their counters are not looked at."""
+    chain = Chain([found.case])
+    await PlanLegs(services.arrivals)(chain)
+    return with_legs(found, chain.cases, chain.refusal)
 
 
 async def _counted(services: Services, case: Any, asked: SimulateRequest) -> Simulation:

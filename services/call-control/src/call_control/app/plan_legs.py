@@ -6,6 +6,7 @@ dialog goes (`legs` of a carrier, or `targets`), or why it goes nowhere.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -86,7 +87,8 @@ class PlanLegs:
         refusal = judge(case)
         assert refusal is None or isinstance(refusal, Denial)
         if refusal is None and case.callee in chain.way.seen:
-            refusal = deny("forward_loop", f"{case.callee} was called by this call before")
+            loop = deny("forward_loop", f"{case.callee} was called by this call before")
+            refusal = dataclasses.replace(loop, step="forward")
         chain.cases.append(case)
         chain.refusal = refusal
 

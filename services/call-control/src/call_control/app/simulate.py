@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 from landline.rating.errors import NoRate
@@ -12,6 +13,7 @@ from call_control.app.admit_call import denial_of
 from call_control.domain.admission import Case, judge, trace
 from call_control.domain.admission.pipeline import Refusal, TraceLine
 from call_control.domain.admission.request import CallRequest
+from call_control.domain.denials import Denial
 from call_control.domain.facts import Facts
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.replies import AdmitReply, ClientUsage, Status
@@ -52,6 +54,20 @@ def with_counters(case: Case, usage: ClientUsage, brand_active: int, duration_s:
     longest = outer_bound_s(tariff, case.now_ms, min(bounds, default=None), case.cap_s)
     lines = [*trace(case), TraceLine("counters", "continue", _room_words(usage))]
     return Simulation(case, None, lines, longest, _price(case, duration_s))
+
+
+def with_legs(found: Simulation, cases: Sequence[Case], refusal: Denial | None) -> Simulation:
+    """The first call's simulation with what its legs would find; `refusal`: of the last one."""
+    first = cases[0]
+    lines = list(found.trace)
+    if first is not found.case:  # no number of ours after all: judged again, and out by a carrier
+        lines = trace(first, refusal if len(cases) == 1 else None)
+    for number, case in enumerate(cases[1:], 1):
+        mine = refusal if case is cases[-1] else None
+        lines += [
+            TraceLine(f"leg {number}: {line.step}", line.outcome, line.detail) for line in trace(case, mine)
+        ]
+    return replace(found, case=first, refusal=refusal, trace=lines)
 
 
 def _counted(
