@@ -23,7 +23,8 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         " transformation-sets transformation-rules edges admins api-keys special-numbers emergency-numbers"
         " ddi-providers ddi-provider-addresses media-relay-sets application-server-sets"
         " notification-templates": CRUD,
-        "match-lists match-list-entries call-filters call-forwards": CRUD,
+        "match-lists match-list-entries call-filters call-forwards ddi-provider-registrations": CRUD,
+        "devices/{}/registrations": "get",
         "ddis/{}/unlink ddis/bulk ddis/bulk-assign ddis/bulk-unlink ddis/import": "post",
         "jobs jobs/{}": "get",
         "brands/{}/apply": "post",

@@ -36,7 +36,16 @@ from call_control.adapters.call_streams import CallStreams
 from call_control.adapters.counters import Counters
 from call_control.adapters.rejection_rows import PostgresRejectionRows, run_days
 from call_control.adapters.reservations import Reservations
-from call_control.api import bans, events, hanging_up, live, rejections, reservations, simulation
+from call_control.api import (
+    bans,
+    events,
+    hanging_up,
+    live,
+    registrations,
+    rejections,
+    reservations,
+    simulation,
+)
 from call_control.api.services import Services
 from call_control.app.keep_leases import run_keeper
 from call_control.app.live_feed import LiveFeed
@@ -58,6 +67,7 @@ ROUTERS = (
     live.router,
     hanging_up.router,
     rejections.router,
+    registrations.router,
     reservations.router,
     simulation.router,
 )
@@ -78,7 +88,13 @@ def app(settings: Settings) -> FastAPI:
             # Stream ids are the server's time, whatever a test makes of the clock.
             feed = LiveFeed(CallStreams(parts.redis), SystemClock().now_ms)
             app.state.services = Services(
-                parts.facts, parts.store, parts.gather, parts.arrivals, feed, settings.clock
+                parts.facts,
+                parts.store,
+                parts.gather,
+                parts.arrivals,
+                parts.registrations,
+                feed,
+                settings.clock,
             )
             app.state.edge_routes = edge_routes(parts)
             app.state.parts, app.state.db = parts, parts.db

@@ -41,6 +41,7 @@ from provisioning.api import (
 )
 from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
+from provisioning.api.device_registrations import device_registrations_router
 from provisioning.api.forward_codes import forward_codes_router
 from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
 from provisioning.api.resources import REGISTRY as RESOURCES
@@ -73,6 +74,7 @@ def routers() -> list[APIRouter]:
         try_router(),
         snapshot_router(REGISTRY),
         forward_codes_router(REGISTRY),
+        device_registrations_router(),
         grants_router(REGISTRY),
         documents_router(REGISTRY),
         setups_router(REGISTRY),

@@ -10,6 +10,7 @@ from landline.kernel.clock import Clock
 
 from call_control.adapters.call_store import CallStore
 from call_control.adapters.facts_cache import FactsCache
+from call_control.adapters.registrations import Registrations
 from call_control.app.gather_arrival import GatherArrival
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.live_feed import LiveFeed
@@ -23,6 +24,7 @@ class Services:
     store: CallStore
     gather: GatherFacts
     arrivals: GatherArrival
+    registrations: Registrations
     feed: LiveFeed
     clock: Clock
 

@@ -111,6 +111,9 @@ _TABLE = (
     Reason("forward_failed", 480, "Temporarily Unavailable",
            "The number that the call was forwarded to did not take it. "
            "Call again later, or change the forward."),
+    Reason("too_many_contacts", 403, "Too many contacts",
+           "The device is registered from as many places as it may be. Let one of them expire, or switch "
+           "multi_contact off so that the latest replaces the others."),
     Reason("not_registered", 480, "Not registered",
            "The called device is not registered at the moment. Check its connection and its password."),
 )  # fmt: skip

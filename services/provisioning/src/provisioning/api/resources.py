@@ -12,6 +12,7 @@ from provisioning.api.call_filters import CALL_FILTERS
 from provisioning.api.call_forwards import CALL_FORWARDS
 from provisioning.api.carriers import CARRIER_SERVERS, CARRIERS
 from provisioning.api.clients import CLIENTS
+from provisioning.api.ddi_provider_registrations import DDI_PROVIDER_REGISTRATIONS
 from provisioning.api.ddi_providers import DDI_PROVIDER_ADDRESSES, DDI_PROVIDERS
 from provisioning.api.ddis import DDIS
 from provisioning.api.destination_pattern_groups import DESTINATION_PATTERN_GROUPS
@@ -41,6 +42,7 @@ REGISTRY = Registry(
         SERVICE_CODES,
         DDI_PROVIDERS,
         DDI_PROVIDER_ADDRESSES,
+        DDI_PROVIDER_REGISTRATIONS,
         CLIENTS,
         DEVICES,
         DDIS,
