@@ -169,7 +169,7 @@ async def test_a_client_never_reads_who_withheld_its_number(scene: Scene) -> Non
     """Neither of a call that came in, nor of the leg it was forwarded on; the operator does, and filters."""
     api, home = scene.api, Client()
     await api.client(home)
-    hidden = {"caller": "+34911222333", "withheld": True}
+    hidden: dict[str, Any] = {"caller": "+34911222333", "withheld": True}
     came = home.ended(60, "0", tariff=None, direction="inbound", **hidden)
     went = home.ended(60, parent_call_id=came.call.call_id, **hidden)
     own = home.ended(60, withheld=True, on_net=True)
