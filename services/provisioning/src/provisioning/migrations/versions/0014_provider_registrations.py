@@ -5,8 +5,8 @@ from __future__ import annotations
 from landline.chassis.migrations import run_sql
 from landline.chassis.postgres import tenant_policy
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 
 def upgrade() -> None:
