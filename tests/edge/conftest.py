@@ -86,6 +86,8 @@ def _lead_in(town: Town) -> None:
     def known() -> bool:
         peers = edge.http.get(f"{CALL_CONTROL}/edges/peers").json()["peers"]
         numbers = edge.http.get(f"{CALL_CONTROL}/edges/fallback").json()["emergency"]
-        return any(peer["kind"] == "provider" for peer in peers) and bool(numbers)
+        # All countries' numbers come with the platform: what matters is where this brand's lead.
+        led = any(town.first.ip in route["uri"] for number in numbers for route in number["routes"])
+        return any(peer["kind"] == "provider" for peer in peers) and led
 
     until(known, "call-control knows provider and emergency number")
