@@ -14,7 +14,8 @@ Document = dict[str, Any]
 FURNISHED = (
     "transformation_sets transformation_rules special_numbers emergency_numbers ddi_providers"
     " ddi_provider_addresses clients devices match_lists match_list_entries call_filters call_forwards ddis"
-    " authorized_sources carriers carrier_servers destination_patterns routes"
+    " authorized_sources carriers carrier_servers destination_patterns routes barrings risk_classes"
+    " service_codes destination_pattern_groups"
 )
 """Sections of which `furnished_brand` has rows."""
 
@@ -36,6 +37,8 @@ async def furnished_brand(api: Api, digits: str = "94404") -> dict[str, Any]:
     )
     await api.made(who, "special-numbers", {"number": "016", "country": "ES"})
     await api.made(who, "emergency-numbers", {"number": "112"})
+    await api.made(who, "risk-classes", {"prefix": "+34905", "risk": "special_rate"})
+    await api.made(who, "service-codes", {"service": "withhold_once", "code": "*67"})
     for n, name in enumerate(("Casa Garcia", "Casa Perez")):
         await _home(api, brand, name, numbering["id"], provider["id"], f"+34{digits}818{n}")
     await _ways_out(api, brand, numbering["id"])
@@ -67,6 +70,7 @@ async def _home(
     await api.patch(who, f"ddis/{ddi['id']}", {"call_filter_id": call_filter["id"]})
     forward = {"device_id": device["id"], "kind": "busy", "target": "number", "number": "+34600123123"}
     await api.made(who, "call-forwards", {"client_id": client["id"], **forward})
+    await api.made(who, "barrings", {"client_id": client["id"], "name": "Satellite", "prefixes": ["+870"]})
     await api.made(who, "authorized-sources", {"client_id": client["id"], "network": "203.0.113.7"})
 
 
@@ -78,6 +82,10 @@ async def _ways_out(api: Api, brand: dict[str, Any], numbering: str) -> None:
         await api.made(who, "carrier-servers", {"carrier_id": carrier["id"], "host": "198.51.100.9"})
         carriers.append(carrier["id"])
     pattern = await api.made(who, "destination-patterns", {"name": "World", "prefix": "+"})
+    part = {"name": "Neighbours", "destination_pattern_ids": [pattern["id"]]}
+    group = await api.made(who, "destination-pattern-groups", part)
+    by_group = {"kind": "group", "destination_pattern_group_id": group["id"], "carrier_id": carriers[1]}
+    await api.made(who, "routes", by_group)
     route = {"destination_pattern_id": pattern["id"]}
     await api.made(who, "routes", {**route, "carrier_id": carriers[0]})
     await api.made(who, "routes", {**route, "carrier_id": carriers[0], "weight": 7})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -201,7 +202,7 @@ async def test_two_applies_at_once_make_everything_once(api: Api) -> None:
     outcomes = await asyncio.gather(*(applied(api, "platform", brand, document) for _ in range(2)))
     assert sorted(o["created"] for o in outcomes) == [0, 40]
     found = await exported(api, "platform", brand)
-    assert (len(found["clients"]), len(found["routes"])) == (22, 23)
+    assert (len(found["clients"]), len(found["routes"])) == (22, 24)
 
 
 async def test_what_the_document_does_not_say_stays(api: Api) -> None:
@@ -231,6 +232,14 @@ async def test_what_is_still_needed_is_not_pruned(api: Api) -> None:
     assert (await exported(api, "platform", brand))["clients"][0]["max_calls"] == 3
 
 
+def send_by(document: dict[str, Any], pattern: str) -> None:
+    """Let every route and group go by this pattern."""
+    document["destination_pattern_groups"][0]["destination_patterns"] = [pattern]
+    for route in document["routes"]:
+        if route["kind"] == "pattern":
+            route["destination_pattern"] = pattern
+
+
 async def test_a_circle_of_changes_finds_its_order(api: Api) -> None:
     """A route moves to a new pattern, the old pattern goes, and a feature goes with its last user."""
     brand = await furnished_brand(api, "94415")
@@ -241,13 +250,12 @@ async def test_a_circle_of_changes_finds_its_order(api: Api) -> None:
     document["brand"]["features"] = ["billing", "recordings"]
     document["clients"][0]["features"] = []
     document["destination_patterns"] = [{"name": "Europe", "prefix": "+3"}]
-    for route in document["routes"]:
-        route["destination_pattern"] = "Europe"
+    send_by(document, "Europe")
     await applied(api, "platform", brand, document, prune=True)
     found = await exported(api, "platform", brand)
     assert [p["name"] for p in found["destination_patterns"]] == ["Europe"]
     assert found["brand"]["features"] == ["billing", "recordings"]
-    assert len(found["routes"]) == 3
+    assert len(found["routes"]) == 4
 
 
 async def test_a_row_that_keeps_its_other_unique_field_was_renamed(api: Api) -> None:
@@ -255,8 +263,7 @@ async def test_a_row_that_keeps_its_other_unique_field_was_renamed(api: Api) -> 
     brand = await furnished_brand(api, "94416")
     document = await exported(api, "platform", brand)
     document["destination_patterns"][0]["name"] = "Everywhere"
-    for route in document["routes"]:
-        route["destination_pattern"] = "Everywhere"
+    send_by(document, "Everywhere")
     outcome = await applied(api, "platform", brand, document, prune=True)
     assert (outcome["created"], outcome["updated"], outcome["deleted"]) == (0, 1, 0)
 
