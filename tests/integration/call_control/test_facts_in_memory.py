@@ -131,6 +131,46 @@ async def test_a_load_overtaken_by_a_change_is_not_kept() -> None:
     assert cache.known("x") == 2
 
 
+async def test_what_is_refreshed_is_served_as_it_was_until_the_new_is_there() -> None:
+    """A new deck is fetched and mapped meanwhile: no call may wait for that (issue 5: no peak)."""
+    arrived, loads = asyncio.Event(), 0
+
+    async def load(_key: str) -> int:
+        nonlocal loads
+        loads += 1
+        if loads > 1:
+            await arrived.wait()
+        return loads
+
+    cache: Loading[str, int] = Loading(load, 10)
+    assert await cache.get("") == 1
+    cache.refresh("")
+    assert (await asyncio.wait_for(cache.get(""), 0.1), cache.known("")) == (1, 1)
+    cache.refresh("")  # changed once more: the first of the two loads is old already
+    arrived.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (cache.known(""), loads) == (3, 3)
+
+
+async def test_a_refresh_that_fails_is_made_good_by_the_next_use() -> None:
+    """Serving what is old must end."""
+    answers: list[int | Exception] = [1, ValueError("broken"), 2]
+
+    async def load(_key: str) -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    cache: Loading[str, int] = Loading(load, 10)
+    assert await cache.get("") == 1
+    cache.refresh("")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert await cache.get("") == 2
+
+
 async def test_a_failed_load_is_not_remembered() -> None:
     """One lost reply must not refuse a client's calls until its next change."""
     answers: list[Any] = [ConnectionError("lost"), 5]

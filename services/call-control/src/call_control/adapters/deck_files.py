@@ -60,14 +60,14 @@ class DeckFiles:
             with await asyncio.to_thread(_locked, path.with_suffix(".lock")) as _:
                 if not path.exists():
                     content = await self._download(deck_id, version)
-                    if hashlib.sha256(content).hexdigest() != sha256.lower():
-                        raise DeckDamaged(f"deck {deck_id} version {version} is not what was published")
-                    await asyncio.to_thread(_write_whole, path, content)
+                    await asyncio.to_thread(_check_and_write, path, content, sha256)
 
     async def _download(self, deck_id: str, version: int) -> bytes:
         url = f"{self._base_url}/api/billing/v1/internal/decks/{deck_id}/{version}"
         headers = {"Authorization": f"Bearer {self._internal_key()}"}
-        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_S) as client:
+        # Certificates are read only where they are needed: that alone would stop all calls for 30 ms.
+        secure = url.startswith("https:")
+        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=secure) as client:
             reply = await client.get(url, headers=headers)
         reply.raise_for_status()
         return reply.content
@@ -85,6 +85,12 @@ def _locked(path: Path) -> Any:
     file = path.open("a+b")
     fcntl.flock(file, fcntl.LOCK_EX)
     return _held(file)
+
+
+def _check_and_write(path: Path, content: bytes, sha256: str) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256.lower():
+        raise DeckDamaged(f"{path.stem} is not what was published")
+    _write_whole(path, content)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

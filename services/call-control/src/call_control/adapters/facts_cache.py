@@ -120,6 +120,19 @@ class Loading(Generic[K, V]):
                 self._old.popitem(last=False)
         self._flights.pop(key, None)
 
+    def refresh(self, key: K) -> None:
+        """Read it anew at once and serve what is known until it is there: for what takes long to load."""
+        if key not in self._known:
+            self.forget(key)
+            return
+
+        def finished(flight: asyncio.Task[V]) -> None:
+            if not flight.cancelled() and flight.exception() is not None:
+                self.forget(key)
+
+        self._flights[key] = asyncio.create_task(self._run(key))
+        self._flights[key].add_done_callback(finished)
+
     def forget_all(self) -> None:
         """Read everything anew."""
         self._old.update(self._known)
@@ -323,7 +336,7 @@ class FactsCache:
                 opened[deck_id] = await self._decks.opened(deck_id, row["version"], row["sha256"])
             except Exception as error:  # one deck that can't be had must not stop the calls of the others
                 log.error("rate deck not available", deck_id=deck_id, error=repr(error)[:200])
-                asyncio.get_running_loop().call_later(DECK_RETRY_S, self._rates.forget_all)
+                asyncio.get_running_loop().call_later(DECK_RETRY_S, self._rates.refresh, "")
         self._decks.keep_only({(deck_id, row["version"]) for deck_id, row in decks.items()})
         found = read_fields(await plans)
         return RateBook({plan_id: plan_of(plan_id, row) for plan_id, row in found.items()}, opened)
@@ -346,7 +359,7 @@ class FactsCache:
             self._owners.forget(changed)
             self._ours.learn(changed)
         elif kind == "rates":
-            self._rates.forget_all()
+            self._rates.refresh("")  # fetching a new deck takes a while: calls must not wait for it
             self._brands.forget_all()
         else:
             self._on_gap()
