@@ -299,6 +299,10 @@ async def test_a_hang_up_is_an_operators_act_and_its_reason_is_kept(story: Story
     [entry] = [dict(row) for row in rows]
     assert (entry["action"], entry["reason"], entry["level"]) == ("hangup", "fraud case 4711", "brand")
     assert (str(entry["brand_id"]), str(entry["client_id"])) == (c.BRAND, c.CLIENT)
+    log = await story.http.get(f"{API}/audit-log", headers=PEOPLE.token("brand", c.BRAND))
+    assert [row["reason"] for row in log.json()["items"] if row["entity_id"] == call["call_id"]] == [
+        "fraud case 4711"
+    ]
     await story.report(call, "ended")
     [ended] = [e for e in await story.events("call.ended.v1") if e.call_id == call["call_id"]]
     assert (ended.read(CallEnded).cause, ended.read(CallEnded).ended_by) == ("operator", "system")

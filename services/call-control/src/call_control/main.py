@@ -66,6 +66,7 @@ ROUTERS = (
     events.router,
     live.router,
     hanging_up.router,
+    hanging_up.AUDIT,
     rejections.router,
     registrations.router,
     reservations.router,

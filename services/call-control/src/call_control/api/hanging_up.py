@@ -10,8 +10,8 @@ from landline.chassis.auth import Caller
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Scope
 from landline.chassis.problems import Conflict, NotFound, responses
-from landline.chassis.resources import Actor, actor_of
-from landline.chassis.resources.audit import record
+from landline.chassis.resources import Actor, Registry, actor_of, resource_router
+from landline.chassis.resources.audit import AUDIT_RESOURCE, record
 from landline.chassis.surroundings import is_surroundings
 from landline.kernel.ids import NotACallId
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +22,8 @@ from call_control.app.hang_up import HangUpRefused, hang_up
 from call_control.domain.live_call import LiveCall
 
 router = APIRouter(tags=["live calls"])
+AUDIT = resource_router(Registry("call-control", (AUDIT_RESOURCE,)), AUDIT_RESOURCE)
+"""Call-control's own part of the audit log: hang-ups."""
 log = structlog.get_logger(__name__)
 _HEADERS = [
     {"name": name, "in": "header", "schema": {"type": "string"}} for name in ("X-Reason", "Idempotency-Key")
