@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 import urllib.error
@@ -102,7 +103,7 @@ def _prices(api: Api, own: Row, args: argparse.Namespace) -> str:
     """A deck with one price a minute for each prefix, and a plan of it."""
     deck = api.patiently("billing/rate-decks", {**own, "name": "First prices", "currency": args.currency})
     lines = ["destination,prefix,rate,connect fee,increment"]
-    lines += [f"{prefix},{prefix},{rate},0,1" for prefix, _, rate in (p.partition("=") for p in args.prefix)]
+    lines += [f"{prefix},{prefix},{rate},0,1" for prefix, rate in args.prices.items()]
     job = api.upload(f"billing/rate-decks/{deck['id']}/import", "prices.csv", "\n".join(lines).encode())
     deadline = time.monotonic() + WAIT_S
     while (found := api.get(f"billing/jobs/{job['id']}"))["state"] in ("queued", "running"):
@@ -128,6 +129,17 @@ def _way_out(api: Api, own: Row, args: argparse.Namespace) -> None:
     })  # fmt: skip
 
 
+def prices(words: list[str]) -> dict[str, str]:
+    """`+34=0.01` is a prefix and the price of a minute there; `+=0.15` is the price everywhere else."""
+    found: dict[str, str] = {}
+    for word in words:
+        if not re.fullmatch(r"\+\d{0,15}=\d+(\.\d+)?", word):
+            sys.exit(f"--prefix {word}: such as +34=0.01, or +=0.15 for everywhere else")
+        prefix, _, rate = word.partition("=")
+        found |= {prefix: rate} if prefix != "+" else {f"+{digit}": rate for digit in range(1, 10)}
+    return found
+
+
 def arguments() -> argparse.Namespace:
     """See the module."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -142,7 +154,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--language", default="es")
     parser.add_argument("--edge", default="edge1", help="LANDLINE_EDGE_NAME")
     parser.add_argument("--control-url", help="where the edge takes commands")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.prices = prices(args.prefix)
+    return args
 
 
 def main() -> None:
