@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,15 @@ def test_every_runbook_is_found_from_the_first_page() -> None:
     index = (ROOT / "docs/runbooks/README.md").read_text()
     pages = {page.name for page in ROOT.glob("docs/runbooks/*.md")} - {"README.md"}
     assert {page for page in pages if f"({page})" not in index} == set()
+
+
+def test_no_secret_of_a_try_is_tracked() -> None:
+    """They are made where they are used, and stay there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "deploy/secrets", "deploy/.env", "deploy/backups"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout == ""
