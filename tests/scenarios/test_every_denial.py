@@ -22,7 +22,7 @@ DIRECT = c.device(version=2, direct_connectivity=True, ip="203.0.113.99", port=5
 BARRING = {"name": "No mobiles", "enabled": True, "prefixes": ["+346"], "weekdays": []}
 RISK = {"prefix": "+346", "risk": "high_risk", "country": None}
 GONE = {"deck_id": c.DECK, "version": 9, "rows": 1, "sha256": "0" * 64}
-CODE = {"service": "forward_busy", "code": "*77", "enabled": True}
+CODE = {"service": "voicemail", "code": "*77", "enabled": True}
 
 
 def gone(entity: str, entity_id: str, client_id: str | None = None) -> Change:
@@ -55,7 +55,7 @@ TABLE = {
         480,
         "service",
         (c.row("service_code", "019a0000-0000-7000-8000-000000000c0d", CODE),),
-        {"request_user": "*77600123123"},
+        {"request_user": "*77"},
     ),
     "invalid_number": Row(484, "numbers", body={"request_user": "alice"}),
     "no_presentation_number": Row(
@@ -95,9 +95,9 @@ TABLE = {
 FROM_OUTSIDE = {
     "unknown_provider", "unknown_number", "unassigned_number", "no_destination", "spoofed_caller",
     "rejected_by_filter", "anonymous_rejected", "too_many_forwards", "forward_loop", "busy", "no_answer",
-    "declined", "forward_failed", "not_registered",
+    "declined", "forward_failed", "not_registered", "too_many_contacts",
 }  # fmt: skip
-"""Of calls that come in or are sent on: told in their own stories."""
+"""Of calls that come in or are sent on, and of registrations: told in their own stories."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from call_control.adapters.call_arguments import admission_arguments
 from call_control.app.take_hold import admit_with_hold
 from call_control.domain.live_call import State, Terms
 from call_control.domain.replies import Status
+from call_control.domain.velocity import stamp_of, too_fast
 from landline.contracts.call_control.events import DailyUsageCrossed
 from msgspec.structs import replace
 from redis.exceptions import ResponseError
@@ -270,3 +272,31 @@ async def test_the_hours_spend_leaves_room_for_the_first_hold_or_not(world: Worl
     assert (reply.status, reply.limit, reply.spend_micros) == (Status.HOUR_LIMIT, EUR, 400_001)
     world.now_ms += 3_600_000
     assert (await world.admit(terms=terms)).status is Status.ADMITTED
+
+
+async def test_no_sixty_seconds_hold_more_calls_than_the_limits(world: World) -> None:
+    """Three devices calling at random for half an hour: the script says what the simulation says, and no
+    window of a minute, wherever it begins, has more admitted calls than client or device may have."""
+    chance, admitted = Random(7), list[tuple[int, str]]()
+    devices = [f"019a0000-0000-7000-8000-00000000d{n:03d}" for n in range(3)]
+    client = world.keys.client("client-1")
+    refused = 0
+    for _ in range(200):
+        world.now_ms += chance.choice((0, 1, 400, 3_000, 9_000, 59_999, 60_000))
+        device_id = chance.choice(devices)
+        recent: Any = await world.redis.hget(client, "recent")
+        said = too_fast((recent or b"").decode(), stamp_of(device_id), 3, 5, world.now_ms)
+        reply = await world.admit(
+            terms=Terms(), device_id=device_id, device_per_minute=3, client_per_minute=5
+        )
+        if said is None:
+            assert reply.status is Status.ADMITTED
+            admitted.append((world.now_ms, device_id))
+        else:
+            assert (reply.whose, reply.limit, reply.active, reply.retry_ms) == said
+            refused += 1
+    assert refused > 10, "else the limits were never met"
+    for start, _ in admitted:
+        window = [device for at, device in admitted if start <= at < start + 60_000]
+        assert len(window) <= 5
+        assert max(window.count(device) for device in devices) <= 3
