@@ -6,6 +6,7 @@ DATA ?= ./data
 DEMO ?= 1
 VENV ?= .venv
 ARGS ?=
+SCALE ?= 1
 # By the environment, not by text: a DATA with spaces or quotes arrives as it is.
 export PORT DATA DEMO VENV
 
@@ -73,8 +74,9 @@ lock: env ## resolve the dependencies anew into requirements.lock (hashes, no ho
 client: env ## renew the typed Python client (clients/python) from the OpenAPI documents
 	@$(python) clients/python/generate.py
 
-bench: env ## admissions per second and their latency, into build/bench.json
+bench: env ## admissions per second, then provisioning at scale (SCALE=0: not), into build/bench.json
 	@$(python) -m tests.bench.admission $(ARGS)
+	@[ "$(SCALE)" = 0 ] || $(python) -m tests.bench.provisioning
 
 clean: ## remove the environment and caches; never the data
 	rm -rf "$$VENV" build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,7 +13,7 @@ from tests.edge.phone import Phone
 from tests.edge.sip_message import Message, parse, token
 from tests.edge.torture import METACHARACTERS, messages
 from tests.edge.town import Town
-from tests.support.world import MOBILE
+from tests.support.world import MOBILE, PROVISIONING
 
 
 def assert_serves(town: Town) -> None:
@@ -121,9 +121,9 @@ def test_a_flood_from_one_source(town: Town, method: str) -> None:
 
 
 def test_a_guesser_is_banned(town: Town) -> None:
-    """Ten names from one address: it is not listened to any more, for a while."""
-    home = town.home()
-    guesser = Phone(f"{town.net}.96", town.edge.address, "x", home.brand.domain, "guess number 1")
+    """Ten names from one address: it is not listened to any more, until its time or an operator ends it."""
+    home, address = town.home(), f"{town.net}.96"
+    guesser = Phone(address, town.edge.address, "x", home.brand.domain, "guess number 1")
     try:
         for n in range(12):
             guesser.user = guesser.auth_user = f"guess{n}"
@@ -137,7 +137,11 @@ def test_a_guesser_is_banned(town: Town) -> None:
         else:
             pytest.fail("still answered after twelve names")
         assert n >= 10
+        (ban,) = town.platform.api.get(f"{PROVISIONING}/banned-addresses", address=address)["items"]
+        assert {f["domain"] for f in ban["failures"]} == {home.brand.domain}
+        lifted = town.platform.api.http.delete(f"{PROVISIONING}/banned-addresses/{address}")
+        assert lifted.status_code == 204
+        assert guesser._send_register(300).final(within_s=5).status == 401, "listened to again at once"
     finally:
         guesser.close()
-        town.edge.rpc("htable.delete", "banned", f"{town.net}.96")
     assert_serves(town)
