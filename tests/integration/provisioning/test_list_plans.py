@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -157,20 +157,29 @@ async def ways_without_a_tenant(
     return wrong
 
 
-async def test_rare_values_have_indexes_of_their_own(api: Api) -> None:
+RARE = [
+    ("ddis", "state", "quarantine", "ddis_state"),
+    ("ddis", "kind", "out", "ddis_out"),
+    ("ddis", "record", "all", "ddis_record"),
+    ("ddis", "target", "fax", "ddis_boxes"),
+    ("ddis", "client_id__isnull", "true", "ddis_pool"),
+    ("ddis", "country", "PT", "ddis_country"),
+    ("clients", "billing_method", "prepaid", "clients_billing_method"),
+    ("clients", "country", "PT", "clients_country"),
+    ("clients", "enabled", "false", "clients_disabled"),
+    ("clients", "ip_filter", "true", "clients_filtered"),
+    ("clients", "max_daily_usage__gte", "1.00", "clients_limited"),
+    ("devices", "direct_connectivity", "true", "devices_direct"),
+    ("devices", "enabled", "false", "devices_disabled"),
+]
+
+
+@pytest.mark.parametrize(("resource", "name", "value", "index"), RARE)
+async def test_rare_values_have_indexes_of_their_own(
+    api: Api, resource: str, name: str, value: str, index: str
+) -> None:
     """A brand with a million numbers and three in quarantine: found by those three."""
-    principal = Principal("brand", BRAND)
-    wanted = {
-        ("state", "quarantine"): "ddis_state",
-        ("kind", "out"): "ddis_out",
-        ("record", "all"): "ddis_record",
-        ("target", "fax"): "ddis_boxes",
-        ("client_id__isnull", "true"): "ddis_pool",
-        ("country", "PT"): "ddis_country",
-    }
-    ddis = REGISTRY.named("ddis")
-    async with api.db.transaction(Scope.brand(str(UUID(BRAND)))) as tx:
+    async with api.db.transaction(Scope.brand(BRAND)) as tx:
         await tx.execute(text("set local enable_seqscan = off"))
-        for params, index in wanted.items():
-            plan = await plan_of(tx, ddis, principal, [params])
-            assert index in {s.get("Index Name") for s in scans(plan)}, (params, plan)
+        plan = await plan_of(tx, REGISTRY.named(resource), Principal("brand", BRAND), [(name, value)])
+    assert index in {s.get("Index Name") for s in scans(plan)}, plan
