@@ -90,6 +90,7 @@ DDI_PROVIDER_REGISTRATIONS = Resource(
     sorts=("username", "domain"),
     references={"ddi_provider_id": Reference("ddi_providers", "DDI provider", cascade=True)},
     unique={"ddi_provider_registrations_username_domain_key": "username"},
+    key=("ddi_provider_id", "domain", "username"),
     rules=(_keep_auth_as_ha1,),
     publish=_with_ha1,
     stream=streams.CONFIG,

@@ -59,6 +59,10 @@ class Step(ABC):
     async def attempt(self, context: Context) -> Done | None:
         """Do it: what was done, or None. Raises a Problem, or Waits."""
 
+    def is_idle(self, _context: Context) -> bool:
+        """True when there is surely nothing to do, which needs no statement to find out."""
+        return False
+
     def path_of(self, name: str) -> str:
         """The path of a field of this step, named as the API names it."""
         return f"{self.path}.{name}"
@@ -84,17 +88,23 @@ class Write(Step):
 
     async def attempt(self, context: Context) -> Done | None:
         """Create or change."""
-        section = self.item.section
-        later = {section.names[f] for f in section.later}
-        said = {
+        fields = resolved(self.item, self._said(), context)
+        if self.row is None:
+            return await self._create(context, fields)
+        return await change(context, self, self, fields)
+
+    def is_idle(self, _context: Context) -> bool:
+        """The row is what the item says."""
+        return self.row is not None and _is_same(self.item, self.row, self._said(), _context)
+
+    def _said(self) -> Row:
+        """What can be written before everything is there."""
+        later = {self.item.section.names[f] for f in self.item.section.later}
+        return {
             name: value
             for name, value in self.item.said.items()
             if name not in later or (value is None and self.row is not None)
         }
-        fields = resolved(self.item, said, context)
-        if self.row is None:
-            return await self._create(context, fields)
-        return await change(context, self, self, fields)
 
     async def _create(self, context: Context, fields: Row) -> Done:
         section, resource, brand = self.item.section, self.item.section.resource, context.brand
@@ -149,12 +159,19 @@ class Later(Step):
 
     async def attempt(self, context: Context) -> Done | None:
         """Change the row that the item's own step made or found."""
-        item = self.write.item
         if self.write.row is None:
             raise Waits
+        return await change(context, self, self.write, resolved(self.write.item, self._said(), context))
+
+    def is_idle(self, _context: Context) -> bool:
+        """They are set already."""
+        row = self.write.row
+        return row is not None and _is_same(self.write.item, row, self._said(), _context)
+
+    def _said(self) -> Row:
+        item = self.write.item
         names = {item.section.names[f] for f in item.section.later}
-        said = {name: value for name, value in item.said.items() if name in names and value is not None}
-        return await change(context, self, self.write, resolved(item, said, context))
+        return {name: value for name, value in item.said.items() if name in names and value is not None}
 
 
 class LetGo(Step):
@@ -208,6 +225,17 @@ async def change(context: Context, step: Step, write: Write, fields: Row) -> Don
     found = done("update", step, section, (row, new), brand, reveal)
     brand.names.learn(section, new)
     return found
+
+
+def _is_same(item: Item, row: Row, said: Row, context: Context) -> bool:
+    try:
+        fields, model = resolved(item, said, context), item.section.resource.fields.model_fields
+        _keep_owner(row, fields, model)
+        left_out = item.section.resource.write_only
+        patch = {n: v for n, v in fields.items() if n in model and n not in left_out}
+        return not _differs(item.section, row, patch)
+    except (Waits, InvalidInput):
+        return False  # the attempt will say
 
 
 def _keep_owner(row: Row, fields: Row, writable: Mapping[str, Any]) -> None:
