@@ -39,6 +39,9 @@ class CallControl:
         self.calls: Resource[call_control.LiveCallOut, Any, Any] = Resource(
             transport, "/api/call-control/v1/calls"
         )
+        self.audit_log: Resource[call_control.AuditEntry, Any, Any] = Resource(
+            transport, "/api/call-control/v1/audit-log"
+        )
         self.rejections: Resource[call_control.Rejection, Any, Any] = Resource(
             transport, "/api/call-control/v1/rejections"
         )
@@ -111,6 +114,11 @@ class Provisioning:
             provisioning.DdiProviderAddressCreate,
             provisioning.DdiProviderAddressPatch,
         ] = Resource(transport, "/api/provisioning/v1/ddi-provider-addresses")
+        self.ddi_provider_registrations: Resource[
+            provisioning.DdiProviderRegistration,
+            provisioning.DdiProviderRegistrationCreate,
+            provisioning.DdiProviderRegistrationPatch,
+        ] = Resource(transport, "/api/provisioning/v1/ddi-provider-registrations")
         self.clients: Resource[provisioning.Client, provisioning.ClientCreate, provisioning.ClientPatch] = (
             Resource(transport, "/api/provisioning/v1/clients")
         )

@@ -42,12 +42,14 @@ class Balance(TypedDict):
 
 class BalanceOperation(TypedDict):
     """
-    Money in or out by an operator's hand. A decrement may take the balance below zero.
+    Money in or out by an operator's hand. A decrement may take the balance below zero, unless it stays
+    `within_available`: then it takes only what no live call holds, or is refused (409 `not_available`).
     """
 
     operation: Literal["increment", "decrement"]
     amount: str
     reason: NotRequired[str | None]
+    within_available: NotRequired[bool]
 
 
 class BodyImportRates(TypedDict):
@@ -97,6 +99,9 @@ CallRecord = TypedDict(
         "sip_call_id": NotRequired[str | None],
         "edge_id": NotRequired[str | None],
         "outage": bool,
+        "withheld_caller": NotRequired[str | None],
+        "parent_call_id": str | None,
+        "on_net": bool,
         "corrected": bool,
         "invoice_id": str | None,
         "class": str,

@@ -5,6 +5,30 @@
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 
+class AuditEntry(TypedDict):
+    id: str
+    brand_id: str | None
+    client_id: str | None
+    request_id: str
+    admin_id: str | None
+    username: str
+    level: str
+    impersonator_id: str | None
+    resource: str
+    entity_id: str
+    action: str
+    changes: dict[str, Any]
+    reason: str | None
+    address: str | None
+    created_at: str
+
+
+class AuditEntryPage(TypedDict):
+    items: list[AuditEntry]
+    next_cursor: NotRequired[str | None]
+    total: NotRequired[int | None]
+
+
 class LiveCallOut(TypedDict):
     """
     A live call. Money as decimal strings; `held` is told to operators only, and a caller who withholds is

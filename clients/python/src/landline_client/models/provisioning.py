@@ -613,6 +613,55 @@ class DdiProviderPatch(TypedDict):
     media_relay_set_id: NotRequired[str | None]
 
 
+class DdiProviderRegistration(TypedDict):
+    id: str
+    brand_id: str
+    ddi_provider_id: str
+    enabled: bool
+    username: str
+    domain: str
+    realm: str | None
+    auth_username: str | None
+    auth_proxy: str | None
+    expires_s: int
+    contact_username: str | None
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class DdiProviderRegistrationCreate(TypedDict):
+    ddi_provider_id: str
+    enabled: NotRequired[bool]
+    username: str
+    domain: str
+    realm: NotRequired[str | None]
+    auth_username: NotRequired[str | None]
+    auth_password: NotRequired[str | None]
+    auth_proxy: NotRequired[str | None]
+    expires_s: NotRequired[int]
+    contact_username: NotRequired[str | None]
+    brand_id: NotRequired[str | None]
+
+
+class DdiProviderRegistrationPage(TypedDict):
+    items: list[DdiProviderRegistration]
+    next_cursor: NotRequired[str | None]
+    total: NotRequired[int | None]
+
+
+class DdiProviderRegistrationPatch(TypedDict):
+    enabled: NotRequired[bool]
+    username: NotRequired[str]
+    domain: NotRequired[str]
+    realm: NotRequired[str | None]
+    auth_username: NotRequired[str | None]
+    auth_password: NotRequired[str | None]
+    auth_proxy: NotRequired[str | None]
+    expires_s: NotRequired[int]
+    contact_username: NotRequired[str | None]
+
+
 class DdiRange(TypedDict):
     """
     `first` and the numbers after it, `count` in all. The other fields are as for one DDI.
@@ -811,12 +860,40 @@ class DevicePatch(TypedDict):
     reset_credentials: NotRequired[bool]
 
 
+class DeviceRegistration(TypedDict):
+    """
+    One contact. `received`: the address its REGISTER came from; `edge`: the edge that holds the flow.
+    """
+
+    contact: str
+    received: str | None
+    edge: str | None
+    source_ip: str | None
+    user_agent: str | None
+    registered_at: str
+    expires_at: str
+
+
+class DeviceRegistrations(TypedDict):
+    """
+    `status` direct: the device is known by its address and need not register.
+    """
+
+    status: Literal["registered", "not_registered", "direct"]
+    items: list[DeviceRegistration]
+    next_cursor: NotRequired[None]
+
+
+Network: TypeAlias = str
+
+
 class Edge(TypedDict):
     id: str
     name: str
     description: str
     enabled: bool
     control_url: str | None
+    networks: list[Network]
     key_prefix: str
     version: int
     created_at: str
@@ -828,6 +905,7 @@ class EdgeCreate(TypedDict):
     description: NotRequired[str]
     enabled: NotRequired[bool]
     control_url: NotRequired[str | None]
+    networks: NotRequired[list[Network]]
     reset_key: NotRequired[bool]
 
 
@@ -842,6 +920,7 @@ class EdgePatch(TypedDict):
     description: NotRequired[str]
     enabled: NotRequired[bool]
     control_url: NotRequired[str | None]
+    networks: NotRequired[list[Network]]
     reset_key: NotRequired[bool]
 
 
