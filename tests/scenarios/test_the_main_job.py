@@ -105,7 +105,7 @@ def test_max_calls_counts_ringing_calls_and_is_free_again_after_the_end(brand: B
 def test_the_same_attempt_gets_the_same_answer_while_its_call_lives(brand: Brand, edge: Edge) -> None:
     """A repeated INVITE must not take a second slot; after the end it must not call again."""
     home = brand.home(max_calls=2)
-    attempt = {"attempt_id": new_id()}
+    attempt = {"attempt_id": new_id(), "sip_call_id": "the-same-dialog@edge.example"}
     first = edge.ask(home, MOBILE, **attempt)
     assert edge.ask(home, MOBILE, **attempt) == first
     assert home.usage()["active_calls"] == 1
