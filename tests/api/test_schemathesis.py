@@ -36,7 +36,7 @@ RUNS = {
     "notifier": ("notifier", "key", ALL, "3", ()),
     "call-control": ("call-control", "key", ALL, "2", ("--exclude-tag", "edge")),
     "edge": ("call-control", "edge", ALL, "3", ("--include-tag", "edge")),
-    "provisioning": ("provisioning", "key", FUZZ, "5", ()),
+    "provisioning": ("provisioning", "key", FUZZ, "3", ()),
     "edge cases": ("provisioning", "key", "coverage", "1", ("--include-tag-regex", "auth|^clients|^lists")),
 }
 

@@ -41,7 +41,7 @@ FIRST_CUT: dict[str, dict[str, Any]] = {
         "calls/{}/ringing calls/{}/answered calls/{}/ended calls/{}/failed calls/{}/hangup": "post",
         "edges/heartbeat edges/resync registrations auth-failures": "post",
         "credentials edges/peers edges/fallback": "get",
-        "clients/{}/usage calls/events rejections rejections/{}": "get",
+        "clients/{}/usage calls/events audit-log rejections rejections/{}": "get",
         "simulate": "post",
     },
     "billing": {

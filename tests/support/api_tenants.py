@@ -233,6 +233,10 @@ def _live_through(tenant: Tenant) -> None:
     until(lambda: edge.ask(home, MOBILE)["decision"] == "allow", "the limit was raised")
     call, live = edge.talk(home, MOBILE, 1), edge.admit(home, MOBILE)
     live.answered()
+    hung_up = edge.admit(home, MOBILE)
+    hung_up.answered()
+    api.post(f"/api/call-control/v1/calls/{hung_up.id}/hangup", {}, X_Reason="tests")
+    hung_up.ended()
     home.record(call.id)
     tenant.rows["call-records"], tenant.rows["calls"] = call.id, live.id
     mine = {"client_id": home.id}
