@@ -23,8 +23,8 @@ pytestmark = pytest.mark.chaos
 SEED = int(os.environ.get("LANDLINE_CHAOS_SEED", "4711"))
 CALLS = 10_000 if HEAVY else 60
 SECONDS = 30.0 if HEAVY else 5.0
-# The supervisor gives a process up at its fifth death in a minute: no role dies more often than this.
-EVERY_S = (16.0, 30.0) if HEAVY else (0.5, 3.5)
+# The supervisor gives up at the fifth death of one of its processes in a minute, of all of them together.
+EVERY_S = (45.0, 75.0) if HEAVY else (0.5, 3.5)
 
 
 async def test_one_record_and_one_charge_for_each_call_whatever_dies_when(
