@@ -91,7 +91,7 @@ def test_the_edge_takes_commands_from_inside(containers: Containers, street: Str
     ask = f"from urllib.request import urlopen; print({send})"
     assert '"result":"ok"' in containers.passes("call-control", "python", "-c", ask)
     refused = containers.run_in("billing", "python", "-c", ask)
-    assert "unreachable" in refused.stderr, "the inner network leads nowhere"
+    assert refused.returncode != 0, "the inner network leads nowhere"
 
 
 def test_the_edge_has_no_more_rights_than_the_others(containers: Containers, street: Street) -> None:

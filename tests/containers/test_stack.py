@@ -67,13 +67,13 @@ def test_an_image_holds_what_its_service_needs_and_no_more(containers: Container
 )
 def test_what_is_not_for_the_public_is_not_there(containers: Containers, path: str) -> None:
     """Metrics and what services ask each other stay inside."""
-    assert httpx.get(f"{containers.url}{path}").status_code == 404
+    assert httpx.get(f"{containers.url}{path}", timeout=30).status_code == 404
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_is_found_at_the_one_origin(containers: Containers, service: str) -> None:
     """contracts.md section 1."""
-    answer = httpx.get(f"{containers.url}/api/{service}/v1/openapi.json")
+    answer = httpx.get(f"{containers.url}/api/{service}/v1/openapi.json", timeout=30)
     assert answer.json()["openapi"].startswith("3.1")
 
 
