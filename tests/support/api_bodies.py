@@ -54,6 +54,7 @@ EXTRA: dict[str, Json] = {
                             "carrier_id": "{carrier_id}"},
     "provisioning/transformation-rules": {"transformation_set_id": "{transformation_set_id}"},
     "provisioning/service-codes": {"code": "*{n}"},
+    "provisioning/ddi-provider-registrations": {"domain": "provider{n}.example.com"},
     "billing/rating-profiles": {"client_id": "{client_id}"},
     "billing/price-quotes": {"client_id": "{client_id}", "number": "+34600123123"},
     "notifier/notification-templates": {"contents": {}},
