@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from call_control.adapters.keys import keys_of
 
 from tests.support import configured as c
 from tests.support.inbound_story import NEXT_NUMBER, STRANGER, House, at_home
@@ -292,4 +293,41 @@ async def test_on_forward_to_a_neighbour_three_calls_share_the_dialog(house: Hou
     assert len(ended) == 3
     assert {each.duration_s for each in ended.values()} == {60}
     assert ended[call["legs"][0]["call_id"]].charge_micros == 600_000
+    await house.nothing_left()
+
+
+async def test_legs_that_redis_forgot_are_settled_by_their_tickets(house: House) -> None:
+    """A lost disk: the edge lists both calls, proves them by their own tickets, and one report ends both."""
+    await house.story.configure(c.call_forward("unconditional", FAR))
+    call = await house.arrives()
+    [child] = call["legs"]
+    leg = {"leg_call_id": child["call_id"]}
+    assert await house.story.report(call, "answered", **leg) == 204
+    answered_at = house.story.now_s
+    keys, redis = keys_of(c.PARTITION), house.story.parts.redis
+    gone = [keys.call(live.call_id) for live in await house.story.parts.store.live_calls()]
+    gone += [
+        keys.client(c.CLIENT),
+        keys.brand(c.BRAND),
+        keys.day(c.CLIENT, "2026-11-22"),
+        keys.live,
+        keys.due,
+    ]
+    for name in gone:
+        assert await redis.delete(name) == 1
+    await house.story.top_up(10_000_000, sequence=5)
+    house.story.clock.advance_s(20)
+    listed = [(call["call_id"], call["ticket"]), (child["call_id"], child["ticket"])]
+    calls = [
+        {"call_id": call_id, "state": "answered", "answered_at": answered_at, "ticket": ticket}
+        for call_id, ticket in listed
+    ]
+    back = await house.story.post("/edges/resync", {"calls": calls})
+    assert back.status_code == 200, back.text
+    assert (await house.story.usage())["active_calls"] == 2
+    house.story.clock.advance_s(10)
+    assert await house.story.report(call, "ended", ticket=call["ticket"], **leg) == 204
+    ended = await house.ended()
+    assert (ended[call["call_id"]].duration_s, ended[child["call_id"]].duration_s) == (30, 30)
+    assert ended[child["call_id"]].charge_micros == 600_000
     await house.nothing_left()
