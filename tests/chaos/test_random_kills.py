@@ -23,7 +23,7 @@ pytestmark = pytest.mark.chaos
 SEED = int(os.environ.get("LANDLINE_CHAOS_SEED", "4711"))
 CALLS = 10_000 if HEAVY else 60
 SECONDS = 30.0 if HEAVY else 5.0
-# The supervisor gives up at the fifth death of one of its processes in a minute, of all of them together.
+# The supervisor gives up at the fifth death of a process in a minute, and a busy machine starts slowly.
 EVERY_S = (45.0, 75.0) if HEAVY else (0.5, 3.5)
 
 
