@@ -34,6 +34,7 @@ from landline.kernel.clock import SystemClock, utc
 from call_control.adapters import read_model_keys
 from call_control.adapters.call_streams import CallStreams
 from call_control.adapters.counters import Counters
+from call_control.adapters.edge_commands import EdgeCommands
 from call_control.adapters.rejection_rows import PostgresRejectionRows, run_days
 from call_control.adapters.reservations import Reservations
 from call_control.api import (
@@ -150,7 +151,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Read model, balances, lease keeper, trimming: until told to stop."""
     async with opened(settings) as parts, asyncio.TaskGroup() as group:
         await load_scripts(parts)
-        for name, handler in _handlers(parts):
+        commands = EdgeCommands(parts.batch)
+        for name, handler in _handlers(parts, commands):
             consumer = StreamConsumer(parts.redis, GROUP, [name], handler, claim_s=settings.claim_s)
             group.create_task(consumer.run(stop))
         kept = RejectionsHandler(PostgresRejectionRows(parts.db))
@@ -161,7 +163,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_days(parts.db, settings.clock, stop))
         group.create_task(purge(parts.db, stop))
         group.create_task(_keep_built(parts, stop))
-        group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop))
+        group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop, commands.hang_up))
         keep_ms = settings.keep_calls_s * 1000
         group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop, keep_ms))
         group.create_task(_keep_swept(parts, stop))
@@ -185,10 +187,10 @@ async def _watch_drift(parts: Parts, stop: asyncio.Event) -> None:
     await run_drift_watch(find, my_turn, stop)
 
 
-def _handlers(parts: Parts) -> list[tuple[str, Handler]]:
+def _handlers(parts: Parts, commands: EdgeCommands) -> list[tuple[str, Handler]]:
     clock = parts.settings.clock
     return [
-        (streams.CONFIG, ConfigHandler(parts.model, clock)),
+        (streams.CONFIG, ConfigHandler(parts.model, clock, commands.tell_changes)),
         (streams.RATES, RatesHandler(parts.model, clock)),
         (streams.LEDGER, LedgerHandler(parts.postings, parts.model, parts.peers.postings)),
     ]

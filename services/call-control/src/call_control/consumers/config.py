@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import msgspec
 from landline.chassis.stream_consumer import NotYet
@@ -15,6 +15,7 @@ from call_control.adapters.placement import ENTITIES, Change
 from call_control.adapters.read_model import ReadModel
 
 GROUP = "call-control"
+Tell = Callable[[Sequence[Change]], Awaitable[None]]
 _SUFFIX = ".changed.v1"
 
 
@@ -67,15 +68,19 @@ def _change(
 
 
 class ConfigHandler:
-    """Handler of the `config` stream."""
+    """Handler of the `config` stream. `tell`: who else wants to hear of applied changes (the edges)."""
 
-    def __init__(self, model: ReadModel, clock: Clock) -> None:
+    def __init__(self, model: ReadModel, clock: Clock, tell: Tell | None = None) -> None:
         self._model = model
         self._clock = clock
+        self._tell = tell
 
     async def __call__(self, entries: list[Entry]) -> None:
         """Apply a batch. NotYet for rows whose brand has not come: they are asked for again."""
-        await _apply(self._model, list(config_changes(entries)), self._clock)
+        changes = list(config_changes(entries))
+        await _apply(self._model, changes, self._clock)
+        if self._tell is not None:
+            await self._tell(changes)
 
 
 class RatesHandler:
