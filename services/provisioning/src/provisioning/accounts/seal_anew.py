@@ -30,6 +30,7 @@ class Sealed:
 SEALED = (
     Sealed("devices", "id", ("ha1", "ha1_sha256"), "device"),
     Sealed("carrier_servers", "id", ("auth_ha1",), "carrier_server"),
+    Sealed("ddi_provider_registrations", "id", ("auth_ha1",), "ddi_provider_registration"),
     Sealed("admins", "id", ("otp_secret",), "otp", versioned=False),
     Sealed("signing_keys", "kid", ("private_sealed",), "signing-key", versioned=False),
 )

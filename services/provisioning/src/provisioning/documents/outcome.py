@@ -83,7 +83,7 @@ class Applied:
             deleted=counts["delete"],
             unchanged=self.unchanged,
             changes=[_row_change(d, dry_run) for d in self.rows.values()],
-            revealed=[] if dry_run else [_revealed(d) for d in self.rows.values() if d.reveal],
+            revealed=[] if dry_run else [_revealed(d) for d in self.rows.values() if _secrets(d)],
         )
         return answer.model_dump(mode="json")
 
@@ -113,4 +113,9 @@ def _row_change(done: Done, dry_run: bool) -> RowChange:
 
 
 def _revealed(done: Done) -> Revealed:
-    return Revealed(resource=_resource(done.section), key=done.key, id=done.row_id, secrets=done.reveal)
+    return Revealed(resource=_resource(done.section), key=done.key, id=done.row_id, secrets=_secrets(done))
+
+
+def _secrets(done: Done) -> dict[str, Any]:
+    """What is told once; warnings of a write are no secret and come again when it is read."""
+    return {name: value for name, value in done.reveal.items() if name != "warnings"}
