@@ -19,7 +19,7 @@ KNOBS = {
     "LANDLINE_LEASE_S": "2",
     "LANDLINE_HEARTBEAT_S": "1",
     "LANDLINE_CLAIM_S": "1",
-    "LANDLINE_EDGE_SILENT_S": "6",
+    "LANDLINE_EDGE_SILENT_S": "12",  # longer than a killed call-control needs to be back on a busy machine
 }
 
 
