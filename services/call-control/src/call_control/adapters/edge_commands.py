@@ -74,10 +74,11 @@ class EdgeCommands:
 
     async def _drop_credentials(self, devices: Sequence[Change]) -> None:
         brands = read_fields(await self._batch.execute("HGETALL", keys.BRANDS))
+        edges = await self._edges()
         for device in devices:
             domain = brands.get(device.brand_id or "", {}).get("sip_domain")
             if domain is not None and device.data is not None:
-                await self._to_all("landline.drop_credentials", device.data["name"], domain)
+                await tell_all(edges, "landline.drop_credentials", device.data["name"], domain)
 
     async def _to_all(self, method: str, *params: str) -> None:
         await tell_all(await self._edges(), method, *params)
