@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from time import monotonic
 from typing import Final, Protocol
 
@@ -27,9 +27,11 @@ REPLAY_MS: Final = 14 * 60_000
 """Streams are kept for 15 minutes beyond their readers: nothing older can be told again for sure."""
 _ROUND_S: Final = 0.05
 _CROWD_S: Final = 0.5
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 5
 """A round is handed over to so many watchers, then calls have their turn: a thousand sends in a row would
 keep an admission waiting for a tenth of a second."""
+_RENDERED_AT_ONCE: Final = 16
+"""So many events are rendered, then calls have their turn."""
 WATCHERS = Gauge("landline_live_watchers", "Open streams of live call events")
 DROPPED = Counter("landline_live_watchers_dropped_total", "Streams closed because their reader was too slow")
 log = structlog.get_logger(__name__)
@@ -130,7 +132,7 @@ class LiveFeed:
             if not self._positions:
                 self._positions = await self._streams.newest()
                 self._watermark_ms = self._now_ms() - SLACK_MS
-        # From here to the group's set nothing is awaited: what a round has told is what we replay up to.
+        # From here to the group's set nothing is awaited: what rounds have taken up is what we replay up to.
         watcher, upto, mine = Watcher(scope), dict(self._positions), sorted(partitions)
         mark = self._watermark_ms
         self._groups[scope].add(watcher)
@@ -211,34 +213,40 @@ class LiveFeed:
         return monotonic() - begun
 
     async def _round(self) -> list[tuple[Watcher, bytes]]:
+        """Read what has come, and render it for those who watched when it came. From the moment in which the
+        positions move, who begins to watch replays this round itself."""
         begun_ms = self._now_ms()
         found, full_ms = await self._streams.after(self._positions)
-        rows = sorted((entry, k, raw) for k, entries in found.items() for entry, raw in entries)
-        parts = self._told(rows)
+        watching = {scope: tuple(group) for scope, group in self._groups.items()}
         for k, entries in found.items():
             self._positions[k] = entries[-1][0]
+        rows = sorted((entry, k, raw) for k, entries in found.items() for entry, raw in entries)
+        chunks = await self._told(rows, watching.keys())
         self._watermark_ms = max(
             self._watermark_ms, min(begun_ms - SLACK_MS, begun_ms if full_ms is None else full_ms)
         )
-        return parts
+        return [(watcher, chunk) for scope, chunk in chunks.items() for watcher in watching[scope]]
 
-    def _told(self, rows: list[tuple[EntryId, int, bytes]]) -> list[tuple[Watcher, bytes]]:
-        """Rendered once a scope; one chunk for each of its watchers."""
+    async def _told(
+        self, rows: list[tuple[EntryId, int, bytes]], watched: Collection[Scope]
+    ) -> dict[Scope, bytes]:
+        """One chunk a watched scope; an event is rendered once for operators and once for clients."""
         chunks: dict[Scope, list[bytes]] = defaultdict(list)
-        for entry, k, raw in rows:
+        for n, (entry, k, raw) in enumerate(rows, start=1):
+            if n % _RENDERED_AT_ONCE == 0:
+                await asyncio.sleep(0)
             envelope = _opened(raw)
             if envelope is None:
                 continue
             position = Position(self._watermark_ms, k, entry)
             rendered: dict[bool, bytes] = {}
             for scope in _scopes(envelope):
-                if scope in self._groups:
+                if scope in watched:
                     text = rendered.get(scope.as_client)
                     if text is None:
                         text = rendered[scope.as_client] = _rendered(envelope, scope.as_client, position)
                     chunks[scope].append(text)
-        joined = {scope: b"".join(parts) for scope, parts in chunks.items()}
-        return [(watcher, chunk) for scope, chunk in joined.items() for watcher in self._groups[scope]]
+        return {scope: b"".join(parts) for scope, parts in chunks.items()}
 
 
 def _scopes(envelope: Envelope) -> list[Scope]:
