@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from redis.asyncio import Redis as AsyncRedis
 from rich.console import Console
 
 from tests.bench import decks, peer_rpc, script_phase
+from tests.bench.quota import limited
 from tests.bench.report import show
 from tests.bench.usage import Usage, cpu_shares, idle_figures
 from tests.bench.workers import workers
@@ -39,6 +41,7 @@ ADMIT, NOOP, ROUTED = f"{BASE}/calls", f"{BASE}/noop", f"{BASE}/noop/routed"
 ALLOWED = '"decision":"allow"'
 IN_FLIGHT = (1, 8, 64)
 OPEN_LOOP = (0.25, 0.5, 0.75)
+WORKER_CORES = 0.25
 PHASES = ("noop", "closed", "hot", "open", "script", "workers", "whole", "change", "decks", "peer")
 BILLING_GROUP = "billing"
 
@@ -156,14 +159,24 @@ class Bench:
         self.figures["script"] = script_phase.measure(self.stack, self.world, 2_000)
 
     def workers(self) -> None:
-        """Processes of `call-control serve` over the same stores: one, then two."""
-        found: Figures = {}
+        """Processes of `call-control serve` over the same stores: one, then two.
+
+        As they are, then with a part of a core for each (`quota`).
+        """
+        self.figures["workers"] = self._one_and_two(None)
+        self.figures["limited_workers"] = self._one_and_two(WORKER_CORES)
+
+    def _one_and_two(self, cores: float | None) -> Figures:
+        found: Figures = {"cores_each": cores}
         for count in (1, 2):
-            with workers(self.stack, count) as started:
+            name = f"{count} serving" if cores is None else f"{count} serving, {cores} core each"
+            with workers(self.stack, count) as started, ExitStack() as limits:
                 ports = [worker.port for worker in started]
-                self.load(f"{count} serving, first calls", ADMIT, 64, ports=ports, seconds=3)
+                self.load(f"{name}, first calls", ADMIT, 64, ports=ports, seconds=3)
+                if cores and not all(limits.enter_context(limited(w.usage.pid, cores)) for w in started):
+                    return {"skipped": "no control groups here: run as root"}
                 before = sum(sum(each.usage.cpu_times()[:2]) for each in started)
-                run = self.load(f"{count} serving, 64", ADMIT, 64, ports=ports)
+                run = self.load(f"{name}, 64", ADMIT, 64, ports=ports)
                 spent = sum(sum(each.usage.cpu_times()[:2]) for each in started) - before
                 found[str(count)] = {
                     "per_s": run["per_s"],
@@ -172,7 +185,7 @@ class Bench:
                     "private_mb": [round(w.usage.memory_full_info().uss / 2**20, 1) for w in started],
                 }
         found["gain"] = round(found["2"]["per_s"] / found["1"]["per_s"], 2)
-        self.figures["workers"] = found
+        return found
 
     def whole(self) -> None:
         """Admit, answered, ended, until billing has committed every record."""

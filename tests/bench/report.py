@@ -42,6 +42,8 @@ def targets(figures: dict[str, Any]) -> list[str]:
         lines.append(f"the script alone: {figures['script']}")
     if "workers" in figures:
         lines.append(f"two workers: {figures['workers']['gain']} x one (target 1.8): {figures['workers']}")
+        limited = figures["limited_workers"]
+        lines.append(f"the same with a part of a core each: {limited.get('gain')} x one: {limited}")
     if "whole_calls" in figures:
         lines.append(f"whole calls, records committed: {figures['whole_calls']} (target 400/s)")
     if "deck_change" in figures:
