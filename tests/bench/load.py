@@ -6,7 +6,7 @@ Spec: {host, ports, path, key, bodies: <file of JSON lines>, seconds, in_flight,
        good: null | <text that a good answer holds>,
        trail: null | <file for a line per request: moment it began (epoch ms), latency (us)>}.
 `whole`: every admission is followed by its `answered` and `ended`; a request is then a whole call.
-`chain`: all lines of `bodies` are sent one after the other, with the same id; that is then one request.
+`chain`: all lines of `bodies` are sent one after the other, with the same id and digits; that is one request.
 Closed loop (rate null): every connection sends again as soon as it is answered. Open loop: requests start
 at fixed moments and their latency counts from the *intended* start, so that a stalled server cannot hide
 (no coordinated omission). In a body `%ID%` becomes a fresh UUID, `%SOME%` four random digits.
@@ -99,10 +99,10 @@ class Load:
 
     async def _next(self, connection: Connection) -> tuple[int, bytes]:
         """The next request, with a fresh id: its status and answer."""
-        return await self._send(connection, next(self._bodies), new_id())
+        return await self._send(connection, next(self._bodies), new_id(), _some())
 
-    async def _send(self, connection: Connection, body: str, its_id: str) -> tuple[int, bytes]:
-        body = body.replace("%ID%", its_id).replace("%SOME%", f"{randrange(10_000):04d}")
+    async def _send(self, connection: Connection, body: str, its_id: str, some: str) -> tuple[int, bytes]:
+        body = body.replace("%ID%", its_id).replace("%SOME%", some)
         status, answer = await connection.request(self._post(self.spec["path"], body))
         if status >= 300 or self._marks_refusal(answer):
             self.refused = answer.decode()[:300]
@@ -110,9 +110,9 @@ class Load:
         return status, answer
 
     async def _chain(self, connection: Connection) -> int:
-        status, its_id = 0, new_id()
+        status, its_id, some = 0, new_id(), _some()
         for line in self._lines:
-            status, _ = await self._send(connection, line, its_id)
+            status, _ = await self._send(connection, line, its_id, some)
         return status
 
     async def _request(self, connection: Connection) -> int:
@@ -203,6 +203,10 @@ class Load:
             "refused": self.refused,
             "generator_cpu": round(cpu_s / elapsed_s, 2),
         }
+
+
+def _some() -> str:
+    return f"{randrange(10_000):04d}"
 
 
 async def run(spec: dict[str, Any]) -> dict[str, Any]:

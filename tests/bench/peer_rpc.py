@@ -1,7 +1,8 @@
 """Another engine over the same network, for comparison: CGRateS by JSON-RPC over HTTP.
 
-`PEER_RPC=http://host:2080/jsonrpc make bench`; skipped when unset. Nothing is configured there by us:
-PEER_ACCOUNT, PEER_DESTINATION and PEER_TENANT (1001, 1002, cgrates.org: its tutorial's) must be able to call.
+`PEER_RPC=http://127.0.0.1:2080/jsonrpc make bench`; skipped when unset. `tests/bench/cgrates/run` builds and
+starts one with what is asked for here: accounts 100000 to 109999, of which each session takes one at random.
+For another, PEER_ACCOUNT, PEER_DESTINATION and PEER_TENANT must be able to call.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ _WANTS: dict[str, dict[str, Any]] = {
 
 
 def body(method: str) -> str:
-    """One request; `%ID%` is for the generator, which gives each its own."""
+    """One request; `%ID%` and `%SOME%` are for the generator, which gives each session its own."""
+    account = os.environ.get("PEER_ACCOUNT", "10%SOME%")
     event = {
         "ToR": "*voice",
         "OriginID": "%ID%",
         "OriginHost": "landline-bench",
         "RequestType": "*prepaid",
         "Category": "call",
-        "Account": os.environ.get("PEER_ACCOUNT", "1001"),
-        "Subject": os.environ.get("PEER_ACCOUNT", "1001"),
-        "Destination": os.environ.get("PEER_DESTINATION", "1002"),
+        "Account": account,
+        "Subject": account,
+        "Destination": os.environ.get("PEER_DESTINATION", "34600123123"),
         "SetupTime": "*now",
         "AnswerTime": "*now",
         "Usage": "60s",
