@@ -105,3 +105,24 @@ def test_no_command_shows_local_variables_when_it_fails() -> None:
     commands = {s.name: import_module(f"{s.package}.main").cli for s in installed_services()}
     commands |= {"run": app, "landline": operators}
     assert [name for name, cli in commands.items() if cli.pretty_exceptions_enable] == []
+
+
+LOOPS_TO_MOVE = {
+    "app/keep_leases.py",
+    "app/live_feed.py",
+    "app/settle_spooled.py",
+    "app/watch_drift.py",
+    "main.py",
+    "adapters/rejection_rows.py",
+    "adapters/reservations.py",
+}
+"""call-control's own loops, older than `chassis.background`; a file that is moved leaves this list."""
+
+
+def test_background_work_waits_in_one_place() -> None:
+    """A loop by hand forgets one of: the stop, the back-off, the log, the count (decision 0041)."""
+    by_hand = re.compile(r"wait_for\(\s*stop\.wait\(\)")
+    root = ROOT / "services/call-control/src/call_control"
+    known = {root / name for name in LOOPS_TO_MOVE} | {ROOT / "shared/src/landline/chassis/background.py"}
+    found = {p for p in tracked("shared/**/*.py", "services/**/*.py") if by_hand.search(p.read_text())}
+    assert found == known

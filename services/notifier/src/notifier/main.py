@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
+from landline.chassis.background import keep_on
 from landline.chassis.consume import consume as run_work
 from landline.chassis.http_app import build_app
 from landline.chassis.idempotency import purge
@@ -40,11 +41,11 @@ from notifier.adapters.reset_rows import PostgresResetRows
 from notifier.api.notifications import router as notifications
 from notifier.api.templates import router as templates
 from notifier.app.bell import Bell
+from notifier.app.desk import Desk, recover_until
 from notifier.app.preview import preview as render_preview
 from notifier.app.send_mails import Sender
 from notifier.app.tell_facts import Teller
 from notifier.app.tell_resets import ResetTeller
-from notifier.app.work import Desk, keep_on, recover_until
 from notifier.consumers.calls import CallsHandler
 from notifier.consumers.config import ConfigHandler
 from notifier.domain.kinds import PASSWORD_RESET
@@ -101,13 +102,15 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             for names, handler in ((streams.ALL_CALLS, calls), ((streams.CONFIG,), config)):
                 consumer = StreamConsumer(redis, GROUP, names, handler, claim_s=settings.claim_s)
                 group.create_task(consumer.run(stop))
-            group.create_task(keep_on("desk", desk.run, stop))
-            group.create_task(keep_on("recover", lambda s: recover_until(mail_rows, clock, s), stop))
+            group.create_task(keep_on("telling of facts", desk.run, stop))
+            group.create_task(recover_until(mail_rows, clock, stop))
             group.create_task(run_outbox(db, redis, stop))
             group.create_task(purge(db, stop))
             for _ in range(SENDERS if settings.smtp_url else 0):
                 transport = SmtpTransport(settings.smtp_url, settings.mail_from)
-                group.create_task(keep_on("sender", Sender(mail_rows, transport, clock, mails).run, stop))
+                group.create_task(
+                    keep_on("sending of mails", Sender(mail_rows, transport, clock, mails).run, stop)
+                )
     finally:
         await redis.aclose()
         await db.close()

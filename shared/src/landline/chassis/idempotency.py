@@ -9,7 +9,6 @@ is stored: it may hold a secret shown once, and a copy of the table must not rev
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import os
@@ -26,9 +25,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landline.chassis.auth import Principal
+from landline.chassis.background import rounds
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput
-from landline.chassis.surroundings import is_surroundings
 
 LIFE = timedelta(hours=24)
 
@@ -159,12 +158,9 @@ async def _stored(tx: AsyncConnection, key: RequestKey) -> Answer | None:
 
 async def purge(db: Database, stop: asyncio.Event) -> None:
     """Background work: delete expired keys every ten minutes."""
-    while not stop.is_set():
-        try:
-            async with db.transaction(Scope.system()) as tx:
-                await tx.execute(text("delete from idempotency_keys where expires_at < now()"))
-        except Exception as error:
-            if not is_surroundings(error):
-                raise
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PURGE_EVERY_S)
+
+    async def forget() -> None:
+        async with db.transaction(Scope.system()) as tx:
+            await tx.execute(text("delete from idempotency_keys where expires_at < now()"))
+
+    await rounds("purge of idempotency keys", forget, stop, every_s=PURGE_EVERY_S)

@@ -7,13 +7,13 @@ a stall of more than a second) says so by `on_gap`: the owner then drops what it
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
 
 import structlog
 
+from landline.chassis.background import pause
 from landline.chassis.streams import AnyRedis, Entry, entries_of
 from landline.chassis.surroundings import Backoff
 
@@ -66,8 +66,7 @@ class Tail:
             except Exception as error:
                 log.warning("tail waits", stream=self._stream, error=repr(error)[:200])
                 await _call(self._on_gap())
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), backoff.next_s())
+                await pause(stop, backoff.next_s())
 
     async def _round(self) -> None:
         stalled = self.age_s() > STALL_S + BLOCK_MS / 1000

@@ -9,8 +9,9 @@ are still freed when nothing refers to them; only cycles made of them are not, a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
+
+from landline.chassis.background import pause
 
 EVERY_S = 3.0
 # Young collections are short but many: one in 50,000 allocations instead of one in 700.
@@ -23,5 +24,4 @@ async def keep_settled(stop: asyncio.Event) -> None:
     while not stop.is_set():
         gc.collect()
         gc.freeze()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EVERY_S)
+        await pause(stop, EVERY_S)

@@ -18,6 +18,9 @@ SECONDS = Histogram(
 )
 OUTBOX_PUBLISHED = Counter("landline_outbox_published_total", "Events sent to streams", ["service"])
 OUTBOX_FAILURES = Counter("landline_outbox_failures_total", "Failed rounds of the publisher", ["service"])
+BACKGROUND_FAILURES = Counter(
+    "landline_background_failures_total", "Background work that failed by a fault of ours", ["work"]
+)
 
 
 async def metrics_page(_request: Request) -> Response:

@@ -18,24 +18,20 @@ holds nothing back. See docs/decisions/0014-outbox-order.md.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from landline.chassis.logging import get_logger
+from landline.chassis.background import keep_on, pause
 from landline.chassis.metrics import OUTBOX_FAILURES, OUTBOX_PUBLISHED
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.streams import AnyRedis
-from landline.chassis.surroundings import Backoff, is_surroundings
 from landline.contracts.envelope import fields
 
 BATCH = 500
 POLL_S = 0.25
-
-log = get_logger(__name__)
 
 _ADD = "insert into outbox (stream, event) values ($1, $2)"
 _READY = f"select id, stream, event from outbox order by id limit {BATCH}"
@@ -55,22 +51,19 @@ async def add_many(conn: asyncpg.Connection[Any], events: list[tuple[str, bytes]
 
 async def run_outbox(db: Database, redis: AnyRedis, stop: asyncio.Event) -> None:
     """Publish this service's outbox until told to stop. Any number may run; one of them works."""
-    backoff = Backoff()
-    while not stop.is_set():
+
+    async def serve(stop: asyncio.Event) -> None:
         try:
             async with db.session(Scope.system()) as conn:
-                await _serve(conn, db.role, redis, stop, backoff)
-        except Exception as error:
+                await _serve(conn, db.role, redis, stop)
+        except Exception:
             OUTBOX_FAILURES.labels(db.role).inc()
-            if not is_surroundings(error):
-                log.exception("outbox round failed", service=db.role)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), backoff.next_s())
+            raise
+
+    await keep_on("outbox", serve, stop)
 
 
-async def _serve(
-    conn: asyncpg.Connection[Any], service: str, redis: AnyRedis, stop: asyncio.Event, backoff: Backoff
-) -> None:
+async def _serve(conn: asyncpg.Connection[Any], service: str, redis: AnyRedis, stop: asyncio.Event) -> None:
     wake = asyncio.Event()
     await conn.add_listener(f"landline_outbox_{service}", lambda *_: wake.set())
     ours = False
@@ -79,9 +72,7 @@ async def _serve(
         ours = ours or bool(await conn.fetchval(_ONE_PUBLISHER))
         if ours:
             await publish_all(conn, service, redis, stop)
-            backoff.reset()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), POLL_S)
+        await pause(wake, POLL_S)
 
 
 async def publish_all(

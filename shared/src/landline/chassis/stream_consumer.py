@@ -10,7 +10,6 @@ Why not a library: docs/decisions/0002-own-stream-consumer.md.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,6 +17,7 @@ from time import monotonic
 
 import structlog
 
+from landline.chassis.background import pause
 from landline.chassis.dead_letters import bury, count_failure, forget_failures
 from landline.chassis.stream_metrics import HANDLED, NOT_READY
 from landline.chassis.stream_watch import measure
@@ -92,7 +92,7 @@ class StreamConsumer:
                 await self._handle_all(entries, stop)
                 self._calm()
                 if 0 < len(entries) < self._batch:
-                    await _pause(stop, self._linger_s)
+                    await pause(stop, self._linger_s)
             except Exception as error:
                 next_claim = 0.0  # a lost group (flushed store) is made again, orphans are looked for
                 await self._wait_out(error, stop)
@@ -165,14 +165,9 @@ class StreamConsumer:
         self._trouble = f"{type(error).__name__}: {error}"[:200]
         NOT_READY.labels(self._group).set(1)
         self._log.warning("consumer waits", error=self._trouble, wait_s=wait_s)
-        await _pause(stop, wait_s)
+        await pause(stop, wait_s)
 
     def _calm(self) -> None:
         self._backoff.reset()
         self._trouble = None
         NOT_READY.labels(self._group).set(0)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -6,13 +6,12 @@ Each stream is trimmed by the service that writes it, once a minute.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import structlog
 from redis.exceptions import ResponseError
 
+from landline.chassis.background import rounds
 from landline.chassis.streams import AnyRedis
 from landline.contracts.streams import READERS
 from landline.kernel.clock import Clock
@@ -20,7 +19,6 @@ from landline.kernel.clock import Clock
 KEEP_MS = 15 * 60_000  # revocations are tailed from ten minutes back
 EVERY_S = 60.0
 NEWEST = f"{2**63}-0"  # nobody reads it by group: age alone decides
-log = structlog.get_logger(__name__)
 
 
 def _id_key(entry_id: str) -> tuple[int, int]:
@@ -59,12 +57,10 @@ async def trim(
 async def run_trimmer(
     redis: AnyRedis, streams: Iterable[str], clock: Clock, stop: asyncio.Event, keep_ms: int = KEEP_MS
 ) -> None:
-    """Trim the given streams every minute until `stop`; a store that is away is tried again next minute."""
-    while not stop.is_set():
-        try:
-            for stream in streams:
-                await trim(redis, stream, READERS[stream], clock.now_ms(), keep_ms)
-        except Exception as error:
-            log.warning("trimming waits", error=repr(error)[:200])
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EVERY_S)
+    """Background work: trim the given streams every minute."""
+
+    async def trim_all() -> None:
+        for stream in streams:
+            await trim(redis, stream, READERS[stream], clock.now_ms(), keep_ms)
+
+    await rounds("trimming of streams", trim_all, stop, every_s=EVERY_S)

@@ -30,6 +30,7 @@ _PLAIN = (
     redis_errors.MaxConnectionsError,
 )
 _REDIS_PREFIXES = ("LOADING", "MASTERDOWN", "NOREPLICAS", "MISCONF", "UNBLOCKED", "CLUSTERDOWN")
+LAST_S = 5.0
 
 
 def is_surroundings(error: BaseException) -> bool:
@@ -49,7 +50,7 @@ def is_surroundings(error: BaseException) -> bool:
 class Backoff:
     """Waiting times that double from `first_s` to `last_s`; `reset` after a success."""
 
-    def __init__(self, first_s: float = 0.05, last_s: float = 5.0) -> None:
+    def __init__(self, first_s: float = 0.05, last_s: float = LAST_S) -> None:
         self._first_s = first_s
         self._last_s = last_s
         self._next_s = first_s

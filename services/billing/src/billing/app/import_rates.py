@@ -7,7 +7,6 @@ it: a long transaction would hold back every event of every service (chassis.out
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from typing import Any, Protocol
 
 import asyncpg
 import structlog
+from landline.chassis.background import take_jobs
 from landline.chassis.postgres import Database, Scope
-from landline.chassis.surroundings import Backoff, is_surroundings
+from landline.chassis.surroundings import is_surroundings
 from landline.kernel.clock import Clock, utc
 from landline.rating.deck_file import DeckMeta
 
+from billing.app.connection import Connection
 from billing.app.publish_deck import DeckChangedMeanwhile, NewVersion, publish_deck
 
-POLL_S = 2.0
 CLEAN_ROWS = 20_000
 log = structlog.get_logger(__name__)
 
@@ -91,23 +91,9 @@ class ImportWorker:
         self._db, self._clock, self._build = db, clock, build
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Wait for jobs (NOTIFY, or every two seconds) and run them. Waits out an absent database."""
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                async with self._db.session(Scope.system()) as conn:
-                    await self._serve(conn, stop, backoff)
-            except Exception as error:
-                if not is_surroundings(error):
-                    log.exception("import worker failed")
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), backoff.next_s())
+        """Background work: run the jobs that wait."""
 
-    async def _serve(self, conn: asyncpg.Connection[Any], stop: asyncio.Event, backoff: Backoff) -> None:
-        wake = asyncio.Event()
-        await conn.add_listener("landline_billing_jobs", lambda *_: wake.set())
-        while not stop.is_set():
-            wake.clear()
+        async def look(conn: Connection) -> None:
             for row in await conn.fetch(_OPEN):
                 job = Job(row["id"], row["rate_deck_id"], json.loads(row["options"]))
                 if not stop.is_set() and await conn.fetchval(_LOCK, job.deck_id):
@@ -115,8 +101,8 @@ class ImportWorker:
                         await self.run_job(job)
                     finally:
                         await conn.execute(_UNLOCK, job.deck_id)
-            backoff.reset()
-            await _first(stop, wake, POLL_S)
+
+        await take_jobs("imports of rates", self._db, "landline_billing_jobs", look, stop)
 
     async def run_job(self, job: Job) -> None:
         """One job to its end; nothing for a job already done. The caller holds the lock of its deck."""
@@ -197,12 +183,3 @@ class ImportWorker:
 
 def _fault(message: str) -> dict[str, Any]:
     return {"line": 0, "field": "file", "code": "failed", "message": message}
-
-
-async def _first(stop: asyncio.Event, wake: asyncio.Event, within_s: float) -> None:
-    """Return when either is set or the time is over."""
-    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in (stop, wake)]
-    await asyncio.wait(tasks, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import date, timedelta
 
-import structlog
+from landline.chassis.background import rounds
 from landline.chassis.postgres import Database, Scope
-from landline.chassis.surroundings import Backoff, is_surroundings
 from landline.kernel.clock import Clock, utc
 
 from billing.app.connection import Connection
@@ -16,7 +14,6 @@ from billing.app.connection import Connection
 DAY_S = 86_400.0
 MONTHS_AHEAD = 3
 RAW_DAYS = 90
-log = structlog.get_logger(__name__)
 
 
 async def keep_months(conn: Connection, now_ms: int) -> tuple[int, int]:
@@ -41,17 +38,10 @@ def add_months(day: date, months: int) -> date:
 
 
 async def months_until(db: Database, clock: Clock, stop: asyncio.Event) -> None:
-    """Keep partitions ahead of time until told to stop; waits out an absent database."""
-    backoff = Backoff()
-    while not stop.is_set():
-        wait_s = DAY_S
-        try:
-            async with db.asyncpg(Scope.system()) as conn:
-                await keep_months(conn, clock.now_ms())
-            backoff.reset()
-        except Exception as error:
-            if not is_surroundings(error):
-                log.exception("partitions could not be kept")
-            wait_s = backoff.next_s()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), wait_s)
+    """Background work: keep partitions ahead of time."""
+
+    async def keep() -> None:
+        async with db.asyncpg(Scope.system()) as conn:
+            await keep_months(conn, clock.now_ms())
+
+    await rounds("partitions of months", keep, stop, every_s=DAY_S)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, cast
 
 import msgspec
 from landline.chassis.api_keys import API_KEYS_HASH
-from landline.chassis.logging import get_logger
+from landline.chassis.background import rounds
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.resources.wire import to_wire
 from landline.chassis.streams import AnyRedis
-from landline.chassis.surroundings import is_surroundings
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +18,6 @@ from provisioning.accounts.api_keys import API_KEYS, TABLE, with_hash
 
 WRITE_EVERY_S = 5.0
 _STATE = text("select count(*), max(updated_at) from api_keys")
-
-log = get_logger(__name__)
 
 
 class KeyBook:
@@ -33,15 +29,7 @@ class KeyBook:
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Background work: compare every five seconds, by count and newest change, and write what differs."""
-        while not stop.is_set():
-            try:
-                await self.write()
-            except Exception as error:
-                if not is_surroundings(error):
-                    raise
-                log.warning("API keys could not be published", reason=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), WRITE_EVERY_S)
+        await rounds("API keys", self.write, stop, every_s=WRITE_EVERY_S)
 
     async def write(self) -> None:
         """Write the hash if it is not known to be right."""

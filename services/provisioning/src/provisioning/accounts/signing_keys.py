@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import time
 from datetime import timedelta
 from typing import Any
@@ -17,11 +16,11 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from landline.chassis import outbox
 from landline.chassis.auth import KEYS_HASH, TOKEN_LIFE_S
+from landline.chassis.background import rounds
 from landline.chassis.logging import get_logger
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.secrets import CannotUnseal, Keyring
 from landline.chassis.streams import AnyRedis
-from landline.chassis.surroundings import is_surroundings
 from landline.contracts import streams
 from landline.contracts.envelope import seal
 from landline.contracts.provisioning.events import SigningKeysRotated
@@ -89,15 +88,7 @@ class SigningKeys:
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Background work: rotate when due, and put back what a Redis that lost its data no longer has."""
-        while not stop.is_set():
-            try:
-                await self.ensure()
-            except Exception as error:
-                if not is_surroundings(error):
-                    raise
-                log.warning("signing keys could not be published", reason=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REPUBLISH_EVERY_S)
+        await rounds("signing keys", self.ensure, stop, every_s=REPUBLISH_EVERY_S)
 
     async def _make(self, tx: AsyncConnection) -> None:
         private, kid = Ed25519PrivateKey.generate(), uuid4().hex[:16]

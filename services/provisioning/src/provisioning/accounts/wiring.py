@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
+from landline.chassis.background import rounds
 from landline.chassis.logging import get_logger
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.secrets import Keyring
 from landline.chassis.settings import Settings
 from landline.chassis.streams import AnyRedis
-from landline.chassis.surroundings import is_surroundings
 from landline.kernel.ids import uuid7
 from sqlalchemy import text
 
@@ -67,14 +66,10 @@ async def accounts_work(settings: Settings, db: Database, redis: AnyRedis, stop:
 
 
 async def _purge(db: Database, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            async with db.transaction(Scope.system()) as tx:
-                await sessions.purge(tx)
-                await throttle.purge(tx)
-                await password_resets.purge(tx)
-        except Exception as error:
-            if not is_surroundings(error):
-                raise
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PURGE_EVERY_S)
+    async def forget() -> None:
+        async with db.transaction(Scope.system()) as tx:
+            await sessions.purge(tx)
+            await throttle.purge(tx)
+            await password_resets.purge(tx)
+
+    await rounds("purge of sessions and attempts", forget, stop, every_s=PURGE_EVERY_S)

@@ -7,7 +7,6 @@ chunk, which also says how far the job is; a worker that dies leaves the rest to
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,11 +15,12 @@ from uuid import UUID
 
 import asyncpg
 from landline.chassis.auth import Principal
+from landline.chassis.background import take_jobs
 from landline.chassis.logging import get_logger
-from landline.chassis.postgres import Database, Scope
+from landline.chassis.postgres import Database, RawConnection, Scope
 from landline.chassis.resources import Actor, Registry
 from landline.chassis.settings import Settings
-from landline.chassis.surroundings import Backoff, is_surroundings
+from landline.chassis.surroundings import is_surroundings
 from landline.kernel.clock import utc
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +31,6 @@ from provisioning.api.ddi_writer import add_ddis, new_row
 from provisioning.domain.ddi_sheet import MAX_ERRORS, Line, LineError, Sheet, read_sheet
 
 LINES_AT_ONCE = 500
-POLL_S = 2.0
 log = get_logger(__name__)
 
 _OPEN = f"""
@@ -80,37 +79,18 @@ class Job:
 
 
 async def run_imports(db: Database, registry: Registry, settings: Settings, stop: asyncio.Event) -> None:
-    """Take in sheets until told to stop (NOTIFY, or every two seconds). Waits out an absent database."""
-    imports, backoff = Imports(db, registry, settings), Backoff()
-    while not stop.is_set():
-        try:
-            async with db.session(Scope.system()) as conn:
-                await _serve(conn, imports, stop, backoff)
-        except Exception as error:
-            if not is_surroundings(error):
-                log.exception("import of DDIs failed")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), backoff.next_s())
+    """Background work: take in the sheets that wait."""
+    imports = Imports(db, registry, settings)
 
-
-async def _serve(
-    conn: asyncpg.Connection[Any], imports: Imports, stop: asyncio.Event, backoff: Backoff
-) -> None:
-    wake = asyncio.Event()
-    await conn.add_listener("landline_provisioning_jobs", lambda *_: wake.set())
-    while not stop.is_set():
-        wake.clear()
+    async def look(conn: RawConnection) -> None:
         for row in await conn.fetch(_OPEN):
             if not stop.is_set() and await conn.fetchval(_LOCK, row["id"]):
                 try:
                     await imports.run(_job(row))
                 finally:
                     await conn.execute(_UNLOCK, row["id"])
-        backoff.reset()
-        waits = [asyncio.create_task(event.wait()) for event in (stop, wake)]
-        await asyncio.wait(waits, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
-        for each in waits:
-            each.cancel()
+
+    await take_jobs("imports of DDIs", db, "landline_provisioning_jobs", look, stop)
 
 
 def _job(row: asyncpg.Record) -> Job:

@@ -7,16 +7,14 @@ answered again by billing. Two that complete one setup at once ask for the same 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import timedelta
 from uuid import UUID
 
-from landline.chassis.logging import get_logger
+from landline.chassis.background import rounds
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Unavailable
 from landline.chassis.resources import Row
 from landline.chassis.settings import Settings
-from landline.chassis.surroundings import Backoff, is_surroundings
 from landline.kernel.clock import utc
 from sqlalchemy import select
 
@@ -29,8 +27,6 @@ ASK_AGAIN_S = 0.1
 POLL_S = 2.0
 LONGEST_PAUSE_S = 300
 MOST_AT_ONCE = 20
-
-log = get_logger(__name__)
 
 
 async def complete(db: Database, settings: Settings, setup_id: UUID, patience_s: float = PATIENCE_S) -> Row:
@@ -87,20 +83,13 @@ async def _say(
 
 
 async def run_setups(db: Database, settings: Settings, stop: asyncio.Event) -> None:
-    """Background work: complete pending setups until told to stop."""
-    backoff = Backoff()
-    while not stop.is_set():
-        pause_s = POLL_S
-        try:
-            for setup_id in await _due(db, settings):
-                await complete(db, settings, setup_id, patience_s=0)
-            backoff.reset()
-        except Exception as error:
-            if not is_surroundings(error):
-                log.exception("client setups not completed")
-            pause_s = max(POLL_S, backoff.next_s())
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause_s)
+    """Background work: complete pending setups."""
+
+    async def complete_due() -> None:
+        for setup_id in await _due(db, settings):
+            await complete(db, settings, setup_id, patience_s=0)
+
+    await rounds("client setups", complete_due, stop, every_s=POLL_S)
 
 
 async def _due(db: Database, settings: Settings) -> list[UUID]:
