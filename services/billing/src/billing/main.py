@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-import uvicorn
 from fastapi import FastAPI
-from landline.chassis import health
-from landline.chassis.auth import TokenVerifier
-from landline.chassis.consume import consume as run_work
+from landline.chassis.commands import service_commands
 from landline.chassis.http_app import build_app
 from landline.chassis.idempotency import purge
-from landline.chassis.logging import configure
-from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.outbox import run_outbox
 from landline.chassis.postgres import Database, Scope
-from landline.chassis.redis import connect
+from landline.chassis.running import serving, stores
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 from landline.chassis.stream_commands import add_dead_letters, add_replay
@@ -46,24 +41,9 @@ def app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db, redis = Database(settings, "billing"), await connect(settings)
-        verifier, stop = TokenVerifier(settings, redis), asyncio.Event()
-        app.state.db, app.state.redis, app.state.verifier = db, redis, verifier
-        app.state.decks = DeckCache(db, settings.data / "billing" / "decks")
-
-        async def readiness() -> dict[str, str | None]:
-            found = await health.check_all({"postgres": db.ping, "redis": redis.ping})
-            return {**found, "sessions": verifier.missing()}
-
-        app.state.readiness = readiness
-        tail = asyncio.create_task(verifier.run(stop))
-        try:
+        async with serving(app, settings, "billing") as (db, _):
+            app.state.decks = DeckCache(db, settings.data / "billing" / "decks")
             yield
-        finally:
-            stop.set()
-            await tail
-            await redis.aclose()
-            await db.close()
 
     return build_app(
         "billing",
@@ -77,63 +57,24 @@ def app(settings: Settings) -> FastAPI:
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Consumers, import jobs, partitions and the outbox's publisher, until told to stop."""
-    db, redis, clock = Database(settings, "billing"), await connect(settings), settings.clock
-    calls = StreamConsumer(redis, GROUP, streams.ALL_CALLS, CallsHandler(db, clock), claim_s=settings.claim_s)
-    config = StreamConsumer(redis, GROUP, (streams.CONFIG,), ConfigHandler(db), claim_s=settings.claim_s)
-    tasks: list[Awaitable[None]] = [
-        calls.run(stop),
-        config.run(stop),
-        run_outbox(db, redis, stop),
-        ImportWorker(db, clock, build).run(stop),
-        months_until(db, clock, stop),
-        purge(db, stop),
-    ]
-    try:
+    clock, claim_s = settings.clock, settings.claim_s
+    async with stores(settings, "billing") as (db, redis):
         await db.open()
-        async with asyncio.TaskGroup() as group:
-            for task in tasks:
-                group.create_task(_run(task))
-    finally:
-        await redis.aclose()
-        await db.close()
-
-
-async def _run(task: Awaitable[None]) -> None:
-    await task
+        calls = StreamConsumer(redis, GROUP, streams.ALL_CALLS, CallsHandler(db, clock), claim_s=claim_s)
+        config = StreamConsumer(redis, GROUP, (streams.CONFIG,), ConfigHandler(db), claim_s=claim_s)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(calls.run(stop))
+            tasks.create_task(config.run(stop))
+            tasks.create_task(run_outbox(db, redis, stop))
+            tasks.create_task(ImportWorker(db, clock, build).run(stop))
+            tasks.create_task(months_until(db, clock, stop))
+            tasks.create_task(purge(db, stop))
 
 
 service = Service("billing", "billing", app, work)
-cli = typer.Typer(
-    pretty_exceptions_enable=False,
-    help="billing: rate decks, call records and the ledger.",
-    no_args_is_help=True,
-)
-
-
+cli = service_commands(service, "rate decks, call records and the ledger.")
 add_dead_letters(cli, GROUP, (streams.CONFIG, *streams.ALL_CALLS))
 add_replay(cli, GROUP, streams.ALL_CALLS)
-
-
-@cli.command()
-def serve() -> None:
-    """Serve the REST API on LANDLINE_HOST and LANDLINE_PORT."""
-    settings = Settings()
-    configure(settings.log_level, "billing")
-    uvicorn.run(app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
-
-
-@cli.command()
-def consume() -> None:
-    """Record calls, follow config, run imports, publish events."""
-    settings = Settings()
-    configure(settings.log_level, "billing")
-    run_work(settings, service)
-
-
-@cli.command()
-def migrate() -> None:
-    """Bring the schema to its newest revision."""
-    migrate_schema(Settings(), service)
 
 
 @cli.command("audit")

@@ -10,21 +10,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from fastapi import FastAPI
-from landline.chassis import health
-from landline.chassis.auth import TokenVerifier
 from landline.chassis.background import keep_on
-from landline.chassis.consume import consume as run_work
+from landline.chassis.commands import service_commands
 from landline.chassis.http_app import build_app
 from landline.chassis.idempotency import purge
-from landline.chassis.logging import configure
-from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.outbox import run_outbox
 from landline.chassis.postgres import Database
-from landline.chassis.redis import connect
 from landline.chassis.resources import Registry, resource_router
 from landline.chassis.resources.audit import AUDIT_RESOURCE
+from landline.chassis.running import serving, stores
 from landline.chassis.secrets import Keyring
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
@@ -61,23 +56,11 @@ def app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db, redis = Database(settings, "notifier"), await connect(settings)
-        verifier, stop = TokenVerifier(settings, redis), asyncio.Event()
-        app.state.db, app.state.verifier = db, verifier
+        def missing() -> dict[str, str | None]:
+            return {"smtp": None if settings.smtp_url else NO_SMTP}
 
-        async def readiness() -> dict[str, str | None]:
-            found = await health.check_all({"postgres": db.ping, "redis": redis.ping})
-            return {**found, "sessions": verifier.missing(), "smtp": None if settings.smtp_url else NO_SMTP}
-
-        app.state.readiness = readiness
-        tail = asyncio.create_task(verifier.run(stop))
-        try:
+        async with serving(app, settings, "notifier", missing):
             yield
-        finally:
-            stop.set()
-            await tail
-            await redis.aclose()
-            await db.close()
 
     return build_app(
         "notifier",
@@ -90,13 +73,12 @@ def app(settings: Settings) -> FastAPI:
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Consumers, teller, senders and the outbox's publisher, until told to stop."""
-    db, redis = Database(settings, "notifier"), await connect(settings)
     clock, facts, mails = settings.clock, Bell(), Bell()
-    fact_rows, mail_rows = PostgresFactRows(db, settings.mail_from), PostgresMailRows(db)
-    desk = Desk(Teller(fact_rows, clock, builtin_contents), facts, mails)
-    calls = CallsHandler(fact_rows, clock, facts)
-    config = ConfigHandler(PostgresPeopleRows(db), facts, _resets(settings, db), mails)
-    try:
+    async with stores(settings, "notifier") as (db, redis):
+        fact_rows, mail_rows = PostgresFactRows(db, settings.mail_from), PostgresMailRows(db)
+        desk = Desk(Teller(fact_rows, clock, builtin_contents), facts, mails)
+        calls = CallsHandler(fact_rows, clock, facts)
+        config = ConfigHandler(PostgresPeopleRows(db), facts, _resets(settings, db), mails)
         await db.open()
         async with asyncio.TaskGroup() as group:
             for names, handler in ((streams.ALL_CALLS, calls), ((streams.CONFIG,), config)):
@@ -108,12 +90,8 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(purge(db, stop))
             for _ in range(SENDERS if settings.smtp_url else 0):
                 transport = SmtpTransport(settings.smtp_url, settings.mail_from)
-                group.create_task(
-                    keep_on("sending of mails", Sender(mail_rows, transport, clock, mails).run, stop)
-                )
-    finally:
-        await redis.aclose()
-        await db.close()
+                sender = Sender(mail_rows, transport, clock, mails)
+                group.create_task(keep_on("sending of mails", sender.run, stop))
 
 
 def _resets(settings: Settings, db: Database) -> ResetTeller:
@@ -125,34 +103,8 @@ def _resets(settings: Settings, db: Database) -> ResetTeller:
 
 
 service = Service("notifier", "notifier", app, work)
-cli = typer.Typer(
-    pretty_exceptions_enable=False, help="notifier: tells people what happened.", no_args_is_help=True
-)
-
-
+cli = service_commands(service, "tells people what happened.")
 add_dead_letters(cli, GROUP, (streams.CONFIG, *streams.ALL_CALLS))
-
-
-@cli.command()
-def serve() -> None:
-    """Serve the REST API on LANDLINE_HOST and LANDLINE_PORT."""
-    settings = Settings()
-    configure(settings.log_level, "notifier")
-    uvicorn.run(app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False)
-
-
-@cli.command()
-def consume() -> None:
-    """Consume streams and send mails."""
-    settings = Settings()
-    configure(settings.log_level, "notifier")
-    run_work(settings, service)
-
-
-@cli.command()
-def migrate() -> None:
-    """Bring the schema to its newest revision."""
-    migrate_schema(Settings(), service)
 
 
 @cli.command()

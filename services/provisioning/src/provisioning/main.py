@@ -8,18 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
-import uvicorn
 from fastapi import APIRouter, FastAPI
-from landline.chassis import health, idempotency
-from landline.chassis.auth import SYSTEM, TokenVerifier
-from landline.chassis.consume import consume as run_work
+from landline.chassis import idempotency
+from landline.chassis.auth import SYSTEM
+from landline.chassis.commands import logged_settings, service_commands
 from landline.chassis.http_app import build_app
-from landline.chassis.logging import configure
-from landline.chassis.migrations import migrate as migrate_schema
 from landline.chassis.outbox import run_outbox
 from landline.chassis.postgres import Database, Scope
-from landline.chassis.redis import connect
 from landline.chassis.resources import Actor, Registry, resource_router
+from landline.chassis.running import serving, stores
 from landline.chassis.secrets import Keyring
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
@@ -87,25 +84,10 @@ def app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        db, redis = Database(settings, "provisioning"), await connect(settings)
-        await db.open()
-        verifier, stop = TokenVerifier(settings, redis), asyncio.Event()
-        app.state.db, app.state.redis, app.state.verifier = db, redis, verifier
-        app.state.accounts = await open_accounts(settings, db, redis)
-
-        async def readiness() -> dict[str, str | None]:
-            found = await health.check_all({"postgres": db.ping, "redis": redis.ping})
-            return {**found, "sessions": verifier.missing()}
-
-        app.state.readiness = readiness
-        tail = asyncio.create_task(verifier.run(stop))
-        try:
+        async with serving(app, settings, "provisioning") as (db, redis):
+            await db.open()
+            app.state.accounts = await open_accounts(settings, db, redis)
             yield
-        finally:
-            stop.set()
-            await tail
-            await redis.aclose()
-            await db.close()
 
     about = "Who exists on the platform and how they are configured."
     limits = {"/ddis/import": ddi_imports.BODY_LIMIT_BYTES, "/apply": BODY_LIMIT_BYTES}
@@ -114,53 +96,16 @@ def app(settings: Settings) -> FastAPI:
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """The outbox's publisher, signing keys, and the removal of what has expired, until told to stop."""
-    db, redis = Database(settings, "provisioning", pool_size=4), await connect(settings)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(run_outbox(db, redis, stop))
-            tasks.create_task(idempotency.purge(db, stop))
-            tasks.create_task(accounts_work(settings, db, redis, stop))
-            tasks.create_task(run_imports(db, REGISTRY, settings, stop))
-            tasks.create_task(run_setups(db, settings, stop))
-    finally:
-        await redis.aclose()
-        await db.close()
+    async with stores(settings, "provisioning", pool_size=4) as (db, redis), asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_outbox(db, redis, stop))
+        tasks.create_task(idempotency.purge(db, stop))
+        tasks.create_task(accounts_work(settings, db, redis, stop))
+        tasks.create_task(run_imports(db, REGISTRY, settings, stop))
+        tasks.create_task(run_setups(db, settings, stop))
 
 
 service = Service("provisioning", "provisioning", app, work)
-cli = typer.Typer(
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    help="Who exists and how they are configured.",
-    add_completion=False,
-)
-
-
-@cli.command()
-def serve(
-    port: Annotated[int | None, typer.Option(help="default: LANDLINE_PORT")] = None,
-    host: Annotated[str | None, typer.Option(help="default: LANDLINE_HOST")] = None,
-) -> None:
-    """Answer HTTP."""
-    settings = Settings()
-    configure(settings.log_level, "provisioning")
-    uvicorn.run(app(settings), host=host or settings.host, port=port or settings.port, log_config=None)
-
-
-@cli.command()
-def consume() -> None:
-    """Do the background work."""
-    settings = Settings()
-    configure(settings.log_level, "provisioning")
-    run_work(settings, service)
-
-
-@cli.command()
-def migrate() -> None:
-    """Bring the schema up to date, as landline_owner."""
-    settings = Settings()
-    configure(settings.log_level, "provisioning")
-    migrate_schema(settings, service)
+cli = service_commands(service, "who exists and how they are configured.")
 
 
 @cli.command("ready-made-sets")
@@ -168,8 +113,7 @@ def ready_made_sets(
     country: Annotated[list[str] | None, typer.Argument(help="ISO 3166 codes; none: all of them")] = None,
 ) -> None:
     """Make the ready-made transformation sets that are missing. Run it again at will."""
-    settings = Settings()
-    configure(settings.log_level, "provisioning")
+    settings = logged_settings(service)
     unknown = sorted(set(country or ()) - set(countries()))
     if unknown:
         raise typer.BadParameter(f"no such country: {', '.join(unknown)}")
@@ -196,26 +140,20 @@ def rotate_signing_key(
     ] = False,
 ) -> None:
     """Sign access tokens with a new key from now on; with --withdraw because an old one has leaked."""
-    settings = Settings()
-    configure(settings.log_level, "provisioning")
+    settings = logged_settings(service)
     typer.echo(asyncio.run(rotated(settings, withdraw=withdraw)))
 
 
 async def rotated(settings: Settings, *, withdraw: bool = False) -> str:
     """Rotate once; the new key's id."""
-    db, redis = Database(settings, "provisioning", pool_size=2), await connect(settings)
-    try:
+    async with stores(settings, "provisioning", pool_size=2) as (db, redis):
         return await SigningKeys(db, redis, Keyring.of(settings)).rotate(withdraw=withdraw)
-    finally:
-        await redis.aclose()
-        await db.close()
 
 
 @cli.command("seal-anew")
 def seal_anew_command() -> None:
     """After LANDLINE_SECRETS_KEY became `new,old`: seal with the new key what the old one sealed."""
-    settings = Settings()
-    configure(settings.log_level, "provisioning")
+    settings = logged_settings(service)
     outcome = asyncio.run(_seal_anew(settings))
     for row in outcome.lost:
         typer.echo(f"sealed with a key that is not here: {row}")
