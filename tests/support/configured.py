@@ -187,7 +187,7 @@ def spanish_dialling() -> list[Change]:
 
 
 def edge(version: int = 1, key: str = KEY, edge_id: str = EDGE, **changes: Any) -> Change:
-    from landline.chassis.auth import key_parts
+    from landline.chassis.api_keys import key_parts
 
     parts = key_parts(key)
     assert parts is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from landline.chassis.auth import key_parts
+from landline.chassis.api_keys import key_parts
 from landline.chassis.postgres import Scope
 from landline.contracts.envelope import unseal
 from landline.contracts.provisioning.events import EntityChanged

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from landline.chassis.auth import key_parts, new_key
 from landline.chassis.resources.field_types import ApiModel, Email, Line, MoneyText
 from landline.chassis.resources.wire import merge_patch, unstorable
 from pydantic import ValidationError
@@ -79,16 +78,3 @@ def test_texts_that_cannot_be_stored_are_named_by_their_path() -> None:
     """Postgres refuses NUL and half surrogates with an error that names nothing."""
     body = {"a": "fine", "b": [{"c": "x\x00"}, {"c": "y"}], "d": {"e": "\ud800"}}
     assert [e.field for e in unstorable(body)] == ["b.0.c", "d.e"]
-
-
-def test_a_key_is_found_by_prefix_and_compared_by_hash() -> None:
-    """A copy of the table must not open anything."""
-    key = new_key()
-    parts = key_parts(key)
-    assert parts is not None
-    assert parts.prefix in key
-    assert len(parts.sha256) == 64
-    assert key_parts(key + "x") is None
-    assert key_parts(new_key()) != parts
-    for odd in ("", "llk_", "llk_12345678_short", key.replace("llk", "abc"), key + "\n"):
-        assert key_parts(odd) is None

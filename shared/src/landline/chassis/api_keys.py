@@ -39,16 +39,29 @@ class KeyParts(NamedTuple):
     sha256: str
 
 
-def new_key() -> str:
-    """A new key for an edge or an integrator: `llk_<prefix8>_<256 random bits>`. Show it once."""
+class NewKey(NamedTuple):
+    """A key as made: `token` is shown once, its `prefix` and `sha256` (hex) are kept."""
+
+    token: str
+    prefix: str
+    sha256: str
+
+
+def new_key() -> NewKey:
+    """A new key for an edge or an integrator, `llk_<prefix8>_<256 random bits>`: only its row says whose."""
     prefix = "".join(secrets.choice(_LETTERS) for _ in range(8))
-    return f"llk_{prefix}_{secrets.token_urlsafe(32)}"
+    token = f"llk_{prefix}_{secrets.token_urlsafe(32)}"
+    return NewKey(token, prefix, _sha256(token))
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def key_parts(key: str) -> KeyParts | None:
     """Prefix and hash of a key, or None when the text has not the form of one."""
     match = _FORM.fullmatch(key)
-    return KeyParts(match[1], hashlib.sha256(key.encode()).hexdigest()) if match else None
+    return KeyParts(match[1], _sha256(key)) if match else None
 
 
 @dataclass(frozen=True, slots=True)

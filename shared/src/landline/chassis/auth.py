@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from landline.chassis.api_keys import ApiKey, KeyParts, KnownApiKeys, key_parts, new_key
+from landline.chassis.api_keys import ApiKey, KeyParts, KnownApiKeys, key_parts
 from landline.chassis.problems import Forbidden, Unauthorized, Unavailable
 from landline.chassis.settings import Settings
 from landline.chassis.streams import AnyRedis
@@ -239,7 +239,7 @@ Caller = Annotated[Principal, Depends(current_principal)]
 
 
 async def only_system(caller: Caller) -> Principal:
-    """FastAPI dependency: service to service only; to anyone else the address does not exist."""
+    """FastAPI dependency: service to service only; Forbidden for everybody else."""
     if caller.level != "system":
         raise Forbidden("for services of the platform only")
     return caller
@@ -248,11 +248,9 @@ async def only_system(caller: Caller) -> Principal:
 __all__ = [
     "SYSTEM",
     "Caller",
-    "KeyParts",
     "Principal",
     "TokenVerifier",
     "current_principal",
     "key_parts",
-    "new_key",
     "only_system",
 ]

@@ -1,8 +1,7 @@
-"""Secrets at rest: sealed with the operator's key, or kept only as a hash.
+"""Secrets at rest that must be read again (HA1 pairs, TOTP secrets, signing keys): sealed with a key.
 
-`seal` is for what must be read again (HA1 pairs, TOTP secrets, signing keys): AES-256-GCM, bound to where
-it belongs, so that a sealed value copied into another row does not open. `new_key` is for what only the
-holder needs (edge and API keys): 256 random bits, of which we keep the SHA-256.
+AES-256-GCM, bound to where it belongs, so that a sealed value copied into another row does not open. What
+only its holder needs is kept as a hash: passwords (`provisioning.accounts`), keys (`chassis.api_keys`).
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ import binascii
 import hashlib
 import os
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from landline.chassis import auth
 from landline.chassis.settings import Settings
 
 _FORM = "s1"
@@ -81,29 +78,3 @@ class Keyring:
 
 def _key_id(key: bytes) -> str:
     return hashlib.sha256(b"landline key id\0" + key).hexdigest()[:8]
-
-
-def seal(key: Keyring, plaintext: str, place: str) -> str:
-    """`key.seal(...)`, as a function."""
-    return key.seal(plaintext, place)
-
-
-def unseal(key: Keyring, sealed: str, place: str) -> str:
-    """`key.unseal(...)`, as a function."""
-    return key.unseal(sealed, place)
-
-
-class NewKey(NamedTuple):
-    """A key as made: `token` is shown once, `prefix` and `sha256` (hex) are kept."""
-
-    token: str
-    prefix: str
-    sha256: str
-
-
-def new_key(kind: Literal["edge", "api"]) -> NewKey:
-    """A random key `llk_<prefix8>_<secret>` for an edge or an integrator; which, only its row tells."""
-    token = auth.new_key()
-    parts = auth.key_parts(token)
-    assert parts is not None, f"a new {kind} key has the form of one"
-    return NewKey(token, *parts)

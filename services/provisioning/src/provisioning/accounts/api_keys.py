@@ -10,9 +10,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from landline.chassis.problems import Forbidden
-from landline.chassis.resources import ApiModel, Change, Reference, Resource, Rights, Row, owned_by_brand
+from landline.chassis.resources import ApiModel, Change, Reference, Resource, Rights, owned_by_brand
 from landline.chassis.resources.field_types import Description, Name
-from landline.chassis.secrets import new_key
 from landline.contracts import streams
 from landline.kernel.clock import utc
 from pydantic import AwareDatetime, Field
@@ -20,6 +19,7 @@ from sqlalchemy import Boolean, Column, DateTime, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.accounts.rights import RightsByResource, known_resources, no_more_than_the_caller
+from provisioning.api.random_keys import key_columns, mint_key, with_hash
 from provisioning.api.schema import METADATA
 
 LONGEST_LIFE = timedelta(days=10 * 366)
@@ -36,8 +36,7 @@ TABLE = Table(
     Column("restricted", Boolean, nullable=False),
     Column("rights", JSONB, nullable=False),
     Column("created_by", Text, nullable=False),
-    Column("key_prefix", Text, nullable=False),
-    Column("key_sha256", Text, nullable=False),
+    *key_columns(),
 )
 
 
@@ -78,19 +77,9 @@ async def _in_the_future(change: Change) -> None:
         change.refuse("expires_at", "out_of_range", "a moment in the next ten years")
 
 
-async def _key(change: Change) -> None:
-    given = change.given
+async def _note_the_maker(change: Change) -> None:
     if change.action == "c":
         change.new["created_by"] = change.principal.username or change.principal.level
-    if change.action != "d" and (change.old is None or (isinstance(given, ApiKeyFields) and given.reset_key)):
-        key = new_key("api")
-        change.new |= {"key_prefix": key.prefix, "key_sha256": key.sha256}
-        change.reveal["key"] = key.token
-
-
-def with_hash(row: Row, data: Row) -> Row:
-    """The row as verifiers read it (`chassis.api_keys`)."""
-    return {**data, "key_sha256": row["key_sha256"]}
 
 
 API_KEYS = Resource(
@@ -111,7 +100,14 @@ API_KEYS = Resource(
     sorts=("name",),
     references={"brand_id": Reference("brands", "brand"), "client_id": Reference("clients", "client")},
     unique={"api_keys_owner_name": "name", "api_keys_prefix": "key_prefix"},
-    rules=(_not_by_a_key, _in_the_future, known_resources, no_more_than_the_caller, _key),
+    rules=(
+        _not_by_a_key,
+        _in_the_future,
+        known_resources,
+        no_more_than_the_caller,
+        _note_the_maker,
+        mint_key,
+    ),
     publish=with_hash,
     stream=streams.CONFIG,
     about="Keys of integrators: named, with rights, expiring, revocable. Good on all services.",

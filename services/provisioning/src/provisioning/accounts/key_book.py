@@ -14,7 +14,8 @@ from landline.chassis.streams import AnyRedis
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from provisioning.accounts.api_keys import API_KEYS, TABLE, with_hash
+from provisioning.accounts.api_keys import API_KEYS, TABLE
+from provisioning.api.random_keys import with_hash
 
 WRITE_EVERY_S = 5.0
 _STATE = text("select count(*), max(updated_at) from api_keys")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from landline.chassis.resources import ApiModel, Change, Resource, Rights, row_columns
-from landline.chassis.resources.declaration import Row
+from landline.chassis.resources import ApiModel, Resource, Rights, row_columns
 from landline.chassis.resources.field_types import Description
-from landline.chassis.secrets import new_key
 from landline.contracts import streams
 from pydantic import Field
 from sqlalchemy import ARRAY, Boolean, Column, Table, Text
 
 from provisioning.api.field_types import Network
+from provisioning.api.random_keys import key_columns, mint_key, with_hash
 from provisioning.api.schema import METADATA
 
 TABLE = Table(
@@ -24,8 +23,7 @@ TABLE = Table(
     Column("enabled", Boolean, nullable=False),
     Column("control_url", Text),
     Column("networks", ARRAY(Text), nullable=False),
-    Column("key_prefix", Text, nullable=False),
-    Column("key_sha256", Text, nullable=False),
+    *key_columns(),
 )
 
 
@@ -51,18 +49,6 @@ class EdgeReadOnly(ApiModel):
     key_prefix: str = Field(description="which key it has")
 
 
-async def _key(change: Change) -> None:
-    given = change.given
-    if change.action != "d" and (change.old is None or (isinstance(given, EdgeFields) and given.reset_key)):
-        key = new_key("edge")
-        change.new |= {"key_prefix": key.prefix, "key_sha256": key.sha256}
-        change.reveal["key"] = key.token
-
-
-def _with_hash(row: Row, data: Row) -> Row:
-    return {**data, "key_sha256": row["key_sha256"]}
-
-
 EDGES = Resource(
     name="edges",
     entity="edge",
@@ -77,8 +63,8 @@ EDGES = Resource(
     filters=("name", "enabled"),
     sorts=("name",),
     unique={"edges_name_key": "name"},
-    rules=(_key,),
-    publish=_with_hash,
+    rules=(mint_key,),
+    publish=with_hash,
     stream=streams.CONFIG,
     about="SIP proxies that ask for admissions.",
 )
