@@ -1,8 +1,8 @@
 """Another engine over the same network, for comparison: CGRateS by JSON-RPC over HTTP.
 
-`PEER_RPC=http://127.0.0.1:2080/jsonrpc make bench`; skipped when unset. `tests/bench/cgrates/run` builds and
-starts one with what is asked for here: accounts 100000 to 109999, of which each session takes one at random.
-For another, PEER_ACCOUNT, PEER_DESTINATION and PEER_TENANT must be able to call.
+`PEER_RPC=http://127.0.0.1:2080/jsonrpc make bench`; skipped when unset. `python -m tests.bench.cgrates`
+builds and starts one with what is asked for here: accounts 100000 to 109999, of which each session takes one
+at random. For another, PEER_ACCOUNT, PEER_DESTINATION and PEER_TENANT must be able to call.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-METHODS = ("AuthorizeEvent", "InitiateSession", "TerminateSession")
+METHODS = ("AuthorizeEvent", "InitiateSession", "TerminateSession", "ProcessCDR")
 _WANTS: dict[str, dict[str, Any]] = {
     "AuthorizeEvent": {"GetMaxUsage": True},
     "InitiateSession": {"InitSession": True},
     "TerminateSession": {"TerminateSession": True},
+    "ProcessCDR": {},
 }
 
 
@@ -44,8 +45,9 @@ def body(method: str) -> str:
 
 
 def measure(run: Callable[[dict[str, Any]], dict[str, Any]], folder: Path, seconds: float) -> dict[str, Any]:
-    """An authorization alone, as an admission; all three of a session, as a whole call. 64 in flight, by the
-    same generator (`run` takes its spec). {} when no peer is named.
+    """An authorization alone, beside an admission; a session; a session with its CDR, beside a whole call.
+
+    64 in flight, by the same generator (`run` takes its spec). {} when no peer is named.
 
     `refusals` counts answers that carry an error: a refusal is fast, and would compare badly.
     """
@@ -54,8 +56,8 @@ def measure(run: Callable[[dict[str, Any]], dict[str, Any]], folder: Path, secon
         return {}
     parts = urlsplit(address)
     found = {}
-    for name, methods in (("authorize", METHODS[:1]), ("session", METHODS)):
-        bodies = folder / f"peer-{name}.jsonl"
+    for name, methods in (("authorize", METHODS[:1]), ("session", METHODS[:3]), ("session and CDR", METHODS)):
+        bodies = folder / f"peer-{len(methods)}.jsonl"
         bodies.write_text("\n".join(body(method) for method in methods))
         found[name] = run(
             {

@@ -1,0 +1,1 @@
+"""A real CGRateS beside us: `python -m tests.bench.cgrates`."""
