@@ -54,6 +54,7 @@ from call_control.app.reconcile import BalanceDrift, find_drifts, find_ledger_dr
 from call_control.app.settle_spooled import run_spool
 from call_control.app.watch_drift import EVERY_S, report, run_drift_watch
 from call_control.consumers.config import ConfigHandler, RatesHandler
+from call_control.consumers.copying import SERVERS_WAIT, run_copies
 from call_control.consumers.ledger import LedgerHandler
 from call_control.consumers.rejections import LINGER_S, RejectionsHandler
 from call_control.domain.drift import Drift
@@ -106,6 +107,8 @@ def app(settings: Settings) -> FastAPI:
             key, clock = parts.ticket_key, settings.clock
             spooled = run_spool(parts.store, parts.spool, parts.late, clock, key, stop)
             tails.append(asyncio.create_task(spooled))
+            every_s = settings.facts_copy_s * SERVERS_WAIT
+            tails.append(asyncio.create_task(run_copies(parts.copy, SystemClock(), every_s, stop)))
             try:
                 yield
             finally:
@@ -135,6 +138,8 @@ def readiness_of(parts: Parts, verifier: TokenVerifier) -> Callable[[], Awaitabl
             )
             built = await parts.redis.exists(read_model_keys.READY)
             found["read_model"] = None if built else "not built yet"
+        else:
+            found["facts_copy"] = await parts.copied.missing()
         key = "LANDLINE_TICKET_KEY is not set"
         return {
             **found,
@@ -167,6 +172,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         keep_ms = settings.keep_calls_s * 1000
         group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop, keep_ms))
         group.create_task(_keep_swept(parts, stop))
+        group.create_task(run_copies(parts.copy, SystemClock(), settings.facts_copy_s, stop))
         group.create_task(_watch_drift(parts, stop))
         group.create_task(Reservations(parts.batch).run_sweep(settings.clock, stop))
 

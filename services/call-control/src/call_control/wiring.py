@@ -13,16 +13,20 @@ from landline.chassis.redis import AnyRedis, AutoBatch, connect
 from landline.chassis.secrets import Keyring, NoSecretsKey
 from landline.chassis.settings import Settings
 from landline.contracts.call_control.events import CallFacts
+from landline.kernel.clock import SystemClock
 
 from call_control.adapters import scripts
 from call_control.adapters.auth_failures import AuthFailures
 from call_control.adapters.call_store import CallStore
+from call_control.adapters.copied_rows import CopiedRows
 from call_control.adapters.deck_files import DeckFiles
 from call_control.adapters.device_secrets import DeviceSecrets
 from call_control.adapters.edge_states import EdgeStates
 from call_control.adapters.fact_parsing import Unseal
 from call_control.adapters.facts_cache import FactsCache
+from call_control.adapters.facts_copy import FactsCopy
 from call_control.adapters.forward_codes import ForwardCodes
+from call_control.adapters.model_rows import EitherRows, RedisRows
 from call_control.adapters.postings import Postings
 from call_control.adapters.read_model import ReadModel
 from call_control.adapters.registrations import Registrations
@@ -84,6 +88,8 @@ class Parts:
     forward_codes: ForwardCodes
     postings: Postings
     spool: Spool
+    copied: CopiedRows
+    copy: FactsCopy
     late: LatePrices
     db: Database
 
@@ -113,7 +119,9 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
 
     decks = DeckFiles(settings.data / "rates", settings.internal_url, internal_key)
     unseal, geoip = _unseal(settings), GeoIp(settings.geoip_db)
-    facts, registrations = FactsCache(batch, decks, unseal), Registrations(batch)
+    wall = SystemClock().now_ms  # how old a file is, whatever a test makes of the clock
+    copied = CopiedRows(settings.data, wall, settings.facts_copy_max_age_s)
+    facts, registrations = FactsCache(batch, decks, unseal, copied), Registrations(batch, copied)
     arrivals = GatherArrival(facts, registrations)
     db = Database(settings, "call_control", POOL)
     try:
@@ -133,10 +141,13 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             peers=Peers(settings.internal_url, internal_key),
             postings=Postings(batch),
             spool=Spool(settings.data / "spool"),
+            copied=copied,
+            copy=FactsCopy(batch, settings.data, settings.facts_copy_max_mb << 20),
             late=LatePrices(facts),
             db=db,
         )
     finally:
+        copied.close()
         await db.close()
         await batch.aclose()
         await redis.aclose()
@@ -162,7 +173,7 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
         return sign_ticket(facts, terms, key)
 
     auth = EdgeAuth(parts.facts.directory)
-    legs = AdmitLegs(PlanLegs(parts.arrivals), parts.store, issue)
+    legs = AdmitLegs(PlanLegs(parts.arrivals), parts.store, issue, OUTAGE)
     serve = ServeCode(parts.forward_codes, parts.store)
     admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs, serve)
     move_on = MoveOn(parts.facts, parts.store, legs, parts.geoip.country_of, settings.lease_s, settings.clock)
@@ -170,7 +181,8 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
         auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key, parts.spool, parts.late
     )
     lists = Lists(auth, parts.store, EdgeStates(parts.batch), settings.clock, parts.silent_ms, key)
-    secrets, failures = DeviceSecrets(parts.batch, parts.unseal), AuthFailures(parts.batch)
+    rows = EitherRows(RedisRows(parts.batch), parts.copied)
+    secrets, failures = DeviceSecrets(rows, parts.unseal), AuthFailures(parts.batch)
     country_of, files = parts.geoip.country_of, EdgeFiles(parts.facts)
     devices = Devices(auth, parts.gather, secrets, parts.registrations, failures, country_of, settings.clock)
     return EdgeRoutes(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter
@@ -71,6 +71,14 @@ class AutoBatch:
             self._starting = True
             loop.call_soon(self._start)
         return reply
+
+    async def execute_all(self, *commands: Sequence[Any]) -> list[Any]:
+        """Queue several commands; their replies in order, once all are there.
+
+        Raises the first error. Futures awaited one after the other would leave those behind the first failed
+        one to complain that nobody looked at their errors: hundreds of lines while Redis loads its file.
+        """
+        return await asyncio.gather(*(self.execute(*command) for command in commands))
 
     def _start(self) -> None:
         """After a turn of the loop: a lane takes its share of what the turn brought; another one, of what is

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         le=30 * 86_400,
         description="calls stay on their streams so long after all have read them",
     )
+    facts_copy_s: int = Field(300, ge=0, description="a copy of the facts is taken so often; 0: never")
+    facts_copy_max_age_s: int = Field(86_400, ge=1, description="an older copy is not decided by")
+    facts_copy_max_mb: int = Field(2048, ge=1, description="a larger copy is not taken")
     claim_s: float = Field(10.0, gt=0, description="orphaned stream entries are claimed after this long")
 
     @classmethod

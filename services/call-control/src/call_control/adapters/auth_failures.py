@@ -33,12 +33,12 @@ class AuthFailures:
     async def failed(self, source_ip: str, user: str, domain: str, now_ms: int) -> int | None:
         """Count one; the moment (Unix ms) until which the address is banned, or None."""
         key = keys.auth_failures(source_ip)
-        counted = self._batch.execute("HINCRBY", key, f"{user[:64]}@{domain[:190]}", 1)
-        life = self._batch.execute("PEXPIRE", key, WINDOW_MS, "NX")
-        found = self._batch.execute("HGETALL", key)
-        await counted
-        await life
-        length = ban_ms([int(value) for value in as_map(await found).values()])
+        _, _, found = await self._batch.execute_all(
+            ("HINCRBY", key, f"{user[:64]}@{domain[:190]}", 1),
+            ("PEXPIRE", key, WINDOW_MS, "NX"),
+            ("HGETALL", key),
+        )
+        length = ban_ms([int(value) for value in as_map(found).values()])
         if length:
             until = now_ms + length
             await self._ban(source_ip, until, length)
@@ -75,7 +75,9 @@ class AuthFailures:
 
     async def lift(self, address: str) -> bool:
         """End a ban, and forget the failures: the next one would ban it again. False: there was none."""
-        lifted = self._batch.execute("DEL", keys.banned(address))
-        forgotten = self._batch.execute("DEL", keys.auth_failures(address))
-        listed = self._batch.execute("ZREM", keys.BANS, address)
-        return bool([await lifted, await forgotten, await listed][0])
+        lifted, _, _ = await self._batch.execute_all(
+            ("DEL", keys.banned(address)),
+            ("DEL", keys.auth_failures(address)),
+            ("ZREM", keys.BANS, address),
+        )
+        return bool(lifted)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
-from landline.chassis.redis import AutoBatch
 
 from call_control.adapters import read_model_keys as keys
+from call_control.adapters.model_rows import Rows
 
 Unseal = Callable[[str, str], str]
 
@@ -23,13 +23,13 @@ class Credentials(NamedTuple):
 class DeviceSecrets:
     """Reads the read model's row and opens what is sealed in it."""
 
-    def __init__(self, batch: AutoBatch, unseal: Unseal) -> None:
-        self._batch = batch
+    def __init__(self, rows: Rows, unseal: Unseal) -> None:
+        self._rows = rows
         self._unseal = unseal
 
     async def credentials(self, partition: int, client_id: str, device_id: str) -> Credentials | None:
         """None for a device without a password. Raises ValueError when it can't be opened."""
-        raw = await self._batch.execute("HGET", keys.client(partition, client_id), f"device:{device_id}")
+        raw = await self._rows.field(keys.client(partition, client_id), f"device:{device_id}")
         row = msgspec.json.decode(raw)["d"] if raw is not None else None
         if row is None or not row.get("ha1") or not row.get("ha1_sha256"):
             return None

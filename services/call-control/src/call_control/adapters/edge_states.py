@@ -27,6 +27,4 @@ class EdgeStates:
         """Set these fields and let the week begin anew."""
         key = edge_state(edge_id)
         pairs = [text for pair in changes.items() for text in pair]
-        sent = self._batch.execute("HSET", key, *pairs), self._batch.execute("PEXPIRE", key, KEPT_MS)
-        for reply in sent:
-            await reply
+        await self._batch.execute_all(("HSET", key, *pairs), ("PEXPIRE", key, KEPT_MS))

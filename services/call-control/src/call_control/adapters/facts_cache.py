@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
-import redis.exceptions
 import structlog
 from landline.chassis.invalidation import Tail
 from landline.chassis.redis import AutoBatch
@@ -31,6 +30,7 @@ from call_control.adapters.fact_parsing import (
     provider_addresses,
 )
 from call_control.adapters.keys import keys_of
+from call_control.adapters.model_rows import OUTAGE, RedisAway, RedisRows, Rows
 from call_control.adapters.platform_numbers import PlatformNumbers
 from call_control.adapters.rate_facts import plan_of
 from call_control.adapters.read_model import read_fields
@@ -42,7 +42,6 @@ CLIENTS_KEPT = 50_000
 NAMES_KEPT = 200_000
 UNKNOWN_NAME_S = 1.0
 STALE_TAIL_S = 5.0
-OUTAGE = (redis.exceptions.RedisError, OSError, TimeoutError)
 DECK_RETRY_S = 2.0
 
 K = TypeVar("K")
@@ -53,12 +52,19 @@ log = structlog.get_logger(__name__)
 class Loading(Generic[K, V]):
     """A bounded cache whose misses are loaded once, however many ask; an invalidated load is not kept.
 
-    What was forgotten is served once more only while it can't be read anew, because Redis is away: an
-    emergency call must be decided then, and no other call gets past the counters.
+    What was forgotten is served once more only while it can't be read anew, because Redis is away; what was
+    never known is then loaded by `again`, from the copy on disk. So emergency calls are decided, and others
+    as their clients' outage policy says: nothing gets past the counters.
     """
 
-    def __init__(self, load: Callable[[K], Awaitable[V]], keep: int) -> None:
+    def __init__(
+        self,
+        load: Callable[[K], Awaitable[V]],
+        keep: int,
+        again: Callable[[K], Awaitable[V]] | None = None,
+    ) -> None:
         self._load = load
+        self._again = again
         self._keep = keep
         self._known: OrderedDict[K, V] = OrderedDict()
         self._old: OrderedDict[K, V] = OrderedDict()
@@ -107,7 +113,11 @@ class Loading(Generic[K, V]):
         except OUTAGE:
             if key in self._old:
                 return self._old[key]
-            raise
+            if self._again is None:
+                raise
+            value = await self._again(key)
+            self._retire(key, value)
+            return value
         finally:
             if self._flights.get(key) is me:
                 del self._flights[key]
@@ -115,10 +125,13 @@ class Loading(Generic[K, V]):
     def forget(self, key: K) -> None:
         """Read it anew on its next use; a load in flight may already be old, so it is not kept either."""
         if key in self._known:
-            self._old[key] = self._known.pop(key)
-            if len(self._old) > self._keep:
-                self._old.popitem(last=False)
+            self._retire(key, self._known.pop(key))
         self._flights.pop(key, None)
+
+    def _retire(self, key: K, value: V) -> None:
+        self._old[key] = value
+        if len(self._old) > self._keep:
+            self._old.popitem(last=False)
 
     def refresh(self, key: K) -> None:
         """Read it anew at once and serve what is known until it is there: for what takes long to load."""
@@ -163,20 +176,30 @@ class Directory:
 class FactsCache:
     """All facts of a process. `run` follows the invalidations; nothing is served from before it began."""
 
-    def __init__(self, batch: AutoBatch, decks: DeckFiles, unseal: Unseal) -> None:
+    def __init__(self, batch: AutoBatch, decks: DeckFiles, unseal: Unseal, copy: Rows | None = None) -> None:
+        """`copy`: where facts are read that are not in memory while Redis is away."""
         self._batch = batch
+        self._rows: Rows = RedisRows(batch)
+        self._copy = copy
         self._unseal = unseal
         self._decks = decks
-        self._whole: Loading[str, Directory] = Loading(self._load_directory, 1)
-        self._rates: Loading[str, RateBook] = Loading(self._load_rates, 1)
-        self._platform: Loading[str, PlatformFacts] = Loading(self._load_platform, 1)
-        self._brands: Loading[str, BrandFacts | None] = Loading(self._load_brand, 100_000)
-        self._clients: Loading[tuple[str, str], ClientFacts | None] = Loading(self._load_client, CLIENTS_KEPT)
-        self._names: Loading[tuple[str, str], str | None] = Loading(self._load_name, NAMES_KEPT)
-        self._numbers: Loading[tuple[str, str], str | None] = Loading(self._load_number, NAMES_KEPT)
+        self._whole: Loading[str, Directory] = self._loading(self._load_directory, 1)
+        self._rates: Loading[str, RateBook] = self._loading(self._load_rates, 1)
+        self._platform: Loading[str, PlatformFacts] = self._loading(self._load_platform, 1)
+        self._brands: Loading[str, BrandFacts | None] = self._loading(self._load_brand, 100_000)
+        self._clients: Loading[tuple[str, str], ClientFacts | None]
+        self._clients = self._loading(self._load_client, CLIENTS_KEPT)
+        self._names: Loading[tuple[str, str], str | None] = self._loading(self._load_name, NAMES_KEPT)
+        self._numbers: Loading[tuple[str, str], str | None] = self._loading(self._load_number, NAMES_KEPT)
         self._ours = PlatformNumbers(batch)
-        self._owners: Loading[str, str | None] = Loading(self._load_owner, NAMES_KEPT)
+        self._owners: Loading[str, str | None] = self._loading(self._load_owner, NAMES_KEPT)
         self._tail = Tail(batch.redis, INVALIDATE, self._on_entry, self._on_gap)
+
+    def _loading(self, load: Callable[[K, Rows], Awaitable[V]], keep: int) -> Loading[K, V]:
+        """A cache of what `load` reads: from Redis, or else from the copy."""
+        copy = self._copy
+        again = None if copy is None else lambda key: load(key, copy)
+        return Loading(lambda key: load(key, self._rows), keep, again)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the invalidations until told to stop."""
@@ -270,50 +293,46 @@ class FactsCache:
         self._numbers.forget((brand_id, number))
         self._owners.forget(number)
 
-    async def _load_directory(self, _key: str) -> Directory:
-        brands = self._batch.execute("HGETALL", keys.BRANDS)
-        edges = self._batch.execute("HGETALL", keys.EDGES)
-        addresses = self._batch.execute("HGETALL", keys.PROVIDER_ADDRESSES)
-        found = [read_fields(await rows) for rows in (brands, edges, addresses)]
-        return Directory(*found)
+    async def _load_directory(self, _key: str, rows: Rows) -> Directory:
+        found = await rows.hashes(keys.BRANDS, keys.EDGES, keys.PROVIDER_ADDRESSES)
+        return Directory(*(read_fields(each) for each in found))
 
-    async def _load_brand(self, brand_id: str) -> BrandFacts | None:
+    async def _load_brand(self, brand_id: str, rows: Rows) -> BrandFacts | None:
         directory = await self.directory()
         row = directory.brands.get(brand_id)
         if row is None:
             return None
         platform = self._platform.known("") or await self._platform.get("")
-        own = self._batch.execute("HGETALL", keys.brand(row["partition"], brand_id))
-        profiles = self._batch.execute("HGETALL", keys.CARRIER_PROFILES)
-        rows = read_fields(await own)
-        return brand_facts(brand_id, row, rows, platform, read_fields(await profiles), self._unseal)
+        own, profiles = await rows.hashes(keys.brand(row["partition"], brand_id), keys.CARRIER_PROFILES)
+        return brand_facts(brand_id, row, read_fields(own), platform, read_fields(profiles), self._unseal)
 
-    async def _load_platform(self, _key: str) -> PlatformFacts:
-        return platform_facts(read_fields(await self._batch.execute("HGETALL", keys.PLATFORM)))
+    async def _load_platform(self, _key: str, rows: Rows) -> PlatformFacts:
+        return platform_facts(read_fields(await rows.hash(keys.PLATFORM)))
 
-    async def _load_client(self, key: tuple[str, str]) -> ClientFacts | None:
+    async def _load_client(self, key: tuple[str, str], rows: Rows) -> ClientFacts | None:
         brand_id, client_id = key
         row = (await self.directory()).brands.get(brand_id)
         if row is None:
             return None
-        raw = await self._batch.execute("HGETALL", keys.client(row["partition"], client_id))
+        raw = await rows.hash(keys.client(row["partition"], client_id))
         return client_facts(client_id, brand_id, read_fields(raw))
 
-    async def _load_name(self, key: tuple[str, str]) -> str | None:
-        return await self._load_indexed(key, keys.device_names, self._names)
+    async def _load_name(self, key: tuple[str, str], rows: Rows) -> str | None:
+        return await self._load_indexed(key, rows, keys.device_names, self._names)
 
-    async def _load_number(self, key: tuple[str, str]) -> str | None:
-        return await self._load_indexed(key, keys.ddi_numbers, self._numbers)
+    async def _load_number(self, key: tuple[str, str], rows: Rows) -> str | None:
+        return await self._load_indexed(key, rows, keys.ddi_numbers, self._numbers)
 
-    async def _load_owner(self, number: str) -> str | None:
-        brand_id = await self._ours.brand_of(number)
-        if brand_id is None:
+    async def _load_owner(self, number: str, rows: Rows) -> str | None:
+        raw = await rows.field(keys.PLATFORM_NUMBERS, number)
+        if raw is None:
             asyncio.get_running_loop().call_later(UNKNOWN_NAME_S, self._owners.forget, number)
-        return brand_id
+        return None if raw is None else raw.decode()
 
     async def _load_indexed(
         self,
         key: tuple[str, str],
+        rows: Rows,
         index: Callable[[int, str], str],
         kept: Loading[tuple[str, str], str | None],
     ) -> str | None:
@@ -322,24 +341,24 @@ class FactsCache:
         row = (await self.directory()).brands.get(brand_id)
         if row is None:
             return None
-        raw = await self._batch.execute("HGET", index(row["partition"], brand_id), name)
+        raw = await rows.field(index(row["partition"], brand_id), name)
+        if raw is None and not rows.current:
+            raise RedisAway(f"and {name} is not in the copy of the facts, which may be older")
         if raw is None or raw == keys.POOL.encode():
             asyncio.get_running_loop().call_later(UNKNOWN_NAME_S, kept.forget, key)
         return None if raw is None else raw.decode()
 
-    async def _load_rates(self, _key: str) -> RateBook:
-        plans = self._batch.execute("HGETALL", keys.PLANS)
-        decks = read_fields(await self._batch.execute("HGETALL", keys.DECKS))
+    async def _load_rates(self, _key: str, rows: Rows) -> RateBook:
+        plans, listed = (read_fields(each) for each in await rows.hashes(keys.PLANS, keys.DECKS))
         opened: dict[str, Deck] = {}
-        for deck_id, row in decks.items():
+        for deck_id, row in listed.items():
             try:
                 opened[deck_id] = await self._decks.opened(deck_id, row["version"], row["sha256"])
             except Exception as error:  # one deck that can't be had must not stop the calls of the others
                 log.error("rate deck not available", deck_id=deck_id, error=repr(error)[:200])
                 asyncio.get_running_loop().call_later(DECK_RETRY_S, self._rates.refresh, "")
-        self._decks.keep_only({(deck_id, row["version"]) for deck_id, row in decks.items()})
-        found = read_fields(await plans)
-        return RateBook({plan_id: plan_of(plan_id, row) for plan_id, row in found.items()}, opened)
+        self._decks.keep_only({(deck_id, row["version"]) for deck_id, row in listed.items()})
+        return RateBook({plan_id: plan_of(plan_id, row) for plan_id, row in plans.items()}, opened)
 
     def _on_gap(self) -> None:
         whole = (self._whole, self._rates, self._platform)

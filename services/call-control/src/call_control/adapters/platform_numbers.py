@@ -83,11 +83,6 @@ class PlatformNumbers:
         wanted = int(digits)
         return wanted in self._all or (self._all.full and wanted in self._meanwhile)
 
-    async def brand_of(self, number: str) -> str | None:
-        """The brand that has the number now. Raises redis errors."""
-        raw = await self._batch.execute("HGET", keys.PLATFORM_NUMBERS, number)
-        return None if raw is None else raw.decode()
-
     def learn(self, number: str) -> None:
         """A number came, or changed."""
         if number[1:].isdigit():

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import msgspec
 from landline.chassis.redis import AutoBatch
+from msgspec.structs import replace
 
 from call_control.adapters.call_reads import as_map
 from call_control.adapters.keys import keys_of
+from call_control.adapters.model_rows import OUTAGE, Rows
 from call_control.domain.facts import Contact, KeptContact
 
 MOST_CONTACTS = 10
-
+GRACE_MS = 3_600_000
+"""While Redis is away no device can renew its registration: a copied one is believed for an hour more."""
 
 _encode = msgspec.json.Encoder().encode
 _kept = msgspec.json.Decoder(KeptContact)
@@ -20,12 +23,21 @@ _kept = msgspec.json.Decoder(KeptContact)
 class Registrations:
     """Contacts by device."""
 
-    def __init__(self, batch: AutoBatch) -> None:
+    def __init__(self, batch: AutoBatch, copy: Rows | None = None) -> None:
+        """`copy`: where they are read while Redis is away."""
         self._batch = batch
+        self._copy = copy
 
     async def contacts(self, partition: int, device_id: str) -> tuple[Contact, ...]:
         """The contacts of a device, the one that expires last first; expired ones may be among them."""
-        found = sorted(await self.kept(partition, device_id), key=lambda c: c.expires_at_ms, reverse=True)
+        try:
+            known = await self.kept(partition, device_id)
+        except OUTAGE:
+            if self._copy is None:
+                raise
+            copied = parsed(await self._copy.hash(keys_of(partition).contacts(device_id)))
+            known = [replace(each, expires_at_ms=each.expires_at_ms + GRACE_MS) for each in copied]
+        found = sorted(known, key=lambda c: c.expires_at_ms, reverse=True)
         return tuple(
             Contact(uri=c.uri, received=c.received, path=c.path, edge=c.edge, expires_at_ms=c.expires_at_ms)
             for c in found[:MOST_CONTACTS]
@@ -34,7 +46,7 @@ class Registrations:
     async def kept(self, partition: int, device_id: str) -> list[KeptContact]:
         """The same with all that is known of them."""
         raw = await self._batch.execute("HGETALL", keys_of(partition).contacts(device_id))
-        return [_kept.decode(value) for value in as_map(raw).values()]
+        return parsed(as_map(raw))
 
     async def put(
         self, partition: int, device_id: str, contact: KeptContact, now_ms: int, *, alone: bool
@@ -46,12 +58,15 @@ class Registrations:
         if gone:
             await self._batch.execute("HDEL", key, *gone)
         longest = max([contact.expires_at_ms, *(c.expires_at_ms for c in known)])
-        written = self._batch.execute("HSET", key, contact.uri, _encode(contact))
-        expiry = self._batch.execute("PEXPIREAT", key, longest)
-        await written
-        await expiry
+        written = ("HSET", key, contact.uri, _encode(contact))
+        await self._batch.execute_all(written, ("PEXPIREAT", key, longest))
 
     async def remove(self, partition: int, device_id: str, uri: str) -> None:
         """Forget a contact; `*` forgets all (RFC 3261 section 10.2.2)."""
         key = keys_of(partition).contacts(device_id)
         await (self._batch.execute("DEL", key) if uri == "*" else self._batch.execute("HDEL", key, uri))
+
+
+def parsed(raw: dict[bytes, bytes]) -> list[KeptContact]:
+    """The contacts of a hash."""
+    return [_kept.decode(value) for value in raw.values()]

@@ -133,11 +133,9 @@ class AdmitCall:
         try:
             reply = await admit_with_hold(self._store, new, case.now_ms)
         except self._outage:
-            if case.facts.inbound or not tolerated(case):
+            if not tolerated(case):
                 raise
-            # Without counters; its ticket settles it later.
-            ticket = self._issue_ticket(structs.replace(new.facts, outage=True), new.terms)
-            return Answer(completed(new.answer, ticket, case.cap_s), "allow", "outage")
+            return without_counters(case, new, self._issue_ticket)
         if reply.status is Status.ADMITTED and reply.call is None:
             ticket = self._issue_ticket(new.facts, new.terms)
             return Answer(completed(new.answer, ticket, bound_s(case, reply.payable_micros)), "allow")
@@ -171,6 +169,12 @@ class AdmitCall:
             call = await self._store.read_call(reply.call_id) if reply.call_id else None
             return self._repeated(case, call, reply.denial)
         return Answer(body, "deny", denial.code)
+
+
+def without_counters(case: Case, new: NewCall, issue_ticket: IssueTicket) -> Answer:
+    """The allow of a call that Redis does not know of: its ticket settles it later."""
+    ticket = issue_ticket(structs.replace(new.facts, outage=True), new.terms)
+    return Answer(completed(new.answer, ticket, case.cap_s), "allow", "outage")
 
 
 def bound_s(case: Case, payable_micros: int | None) -> int:

@@ -21,6 +21,7 @@ from call_control.app.admit_call import (
     refuse_reuse,
     rejected,
     server_of,
+    without_counters,
 )
 from call_control.app.answers import LegCall, completed, deny_answer, longest_s, onward_answer
 from call_control.app.call_port import Calls
@@ -28,6 +29,7 @@ from call_control.app.plan_legs import Chain, PlanLegs, Way
 from call_control.app.record_end import EndReport, settle_call
 from call_control.app.take_hold import admit_with_hold
 from call_control.domain.admission import Case
+from call_control.domain.admission.outage import tolerated
 from call_control.domain.admission.targets import go_on
 from call_control.domain.denials import Denial
 from call_control.domain.lease import outer_bound_s
@@ -71,7 +73,15 @@ class Refused(Exception):
 class AdmitLegs:
     """Share one per process."""
 
-    def __init__(self, plan: PlanLegs, store: LegStore, issue_ticket: IssueTicket) -> None:
+    def __init__(
+        self,
+        plan: PlanLegs,
+        store: LegStore,
+        issue_ticket: IssueTicket,
+        outage: type[Exception] | tuple[type[Exception], ...],
+    ) -> None:
+        """`outage`: the errors that mean counters can't be reached."""
+        self._outage = outage
         self._plan = plan
         self._store = store
         self._issue_ticket = issue_ticket
@@ -108,12 +118,18 @@ class AdmitLegs:
         return await self._answered(chain, progress)
 
     async def _next(self, chain: Chain, at: int, progress: Progress, edge_id: str) -> Answer | None:
-        """Admit one call of the chain. An Answer: the attempt was answered before, whole."""
+        """Admit one call of the chain. An Answer: to a repeated attempt, or to a call without counters."""
         case = chain.cases[at]
         if chain.refusal is not None and case is chain.last:
             raise Refused(case, chain.refusal)
         new = self._new(chain, case, progress, edge_id)
-        reply = await admit_with_hold(self._store, new, case.now_ms)
+        try:
+            reply = await admit_with_hold(self._store, new, case.now_ms)
+        except self._outage:
+            # The edge reports the first call of a dialog only: the others could not be settled without Redis.
+            if len(chain.cases) > 1 or progress.live or not tolerated(case):
+                raise
+            return without_counters(case, new, self._issue_ticket)
         if reply.status is Status.MAX_CALLS_DEVICE:
             await self._busy(chain, at, reply)
             return await self._next(chain, at, progress, edge_id)
@@ -186,7 +202,11 @@ class AdmitLegs:
         for each in reversed(ours):
             answer = body if each is progress.live[0] else b""
             await self._end(each.facts, denial, answer, case.now_ms)
-        await rejected(self._store, case, denial, edge_id, body)
+        try:
+            await rejected(self._store, case, denial, edge_id, body)
+        except self._outage:
+            if ours:
+                raise  # they were admitted: the repeated attempt finds and ends them
         return Answer(body, "deny", denial.code)
 
     async def _end(self, facts: CallFacts, denial: Denial, answer: bytes, now_ms: int) -> None:

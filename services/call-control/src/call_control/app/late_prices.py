@@ -52,6 +52,8 @@ class RatesAway(ConnectionError):
 
 
 def owes_a_price(facts: CallFacts) -> bool:
-    """Admitted by the outage policy without a tariff, and not free."""
+    """Let out by the outage policy without a tariff, and not free."""
+    if facts.direction == "inbound":
+        return False
     normal = facts.class_ == "normal" and facts.billing_method != UNBILLED
     return facts.outage and facts.tariff is None and normal

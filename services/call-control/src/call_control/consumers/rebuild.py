@@ -18,14 +18,12 @@ from landline.chassis.redis import AutoBatch
 from landline.kernel.clock import Clock
 
 from call_control.adapters import read_model_keys as keys
-from call_control.adapters.call_reads import as_map
+from call_control.adapters.model_scan import MODEL, fields, scanned
 from call_control.adapters.placement import Change, Invalidation
 from call_control.adapters.read_model import ReadModel
 from call_control.adapters.snapshots import BILLING, PROVISIONING, Peers
 
 ROWS_AT_ONCE = 500
-FIELDS_AT_ONCE = 500
-KEYS_AT_ONCE = 250
 LOCK_S = 60
 log = structlog.get_logger(__name__)
 
@@ -119,37 +117,16 @@ class Rebuild:
         `seen` holds hashes of (key, field): a million of them fit where the names would take gigabytes; of
         two with one hash a row too many stays, until the next rebuild.
         """
-        async for keys_found in self._models(rates):
-            await asyncio.gather(*(self._sweep_key(key, seen, position, rates) for key in keys_found))
-
-    async def _models(self, rates: bool) -> AsyncIterator[list[str]]:
-        """The keys that hold rows of a service, many at a time: one after the other would be a round trip
-        for each of 100,000 clients."""
-        found: list[str] = []
-        async for raw in self._batch.redis.scan_iter(match="*landline:cfg:*", count=1000, _type="HASH"):
-            key = raw.decode()
-            if _is_model(key, rates):
-                found.append(key)
-            if len(found) >= KEYS_AT_ONCE:
-                yield found
-                found = []
-        yield found
+        async for found in scanned(self._batch, MODEL):
+            models = [key for key in found if _is_model(key, rates)]
+            await asyncio.gather(*(self._sweep_key(key, seen, position, rates) for key in models))
 
     async def _sweep_key(self, key: str, seen: set[int], position: str, rates: bool) -> None:
-        async for field, value in self._fields(key):
-            name = field.decode()
-            if hash((key, name)) not in seen and _is_of(key, name, rates):
-                await self._remove(key, name, value, position)
-
-    async def _fields(self, key: str) -> AsyncIterator[tuple[bytes, bytes]]:
-        """A hash field by field, some at a time: a pool of a million numbers would hold up every call."""
-        cursor: Any = b"0"
-        while True:
-            cursor, page = await self._batch.execute("HSCAN", key, cursor, "COUNT", FIELDS_AT_ONCE)
-            for field, value in as_map(page).items():
-                yield field, value
-            if int(cursor) == 0:
-                return
+        async for page in fields(self._batch, key):
+            for field, value in page.items():
+                name = field.decode()
+                if hash((key, name)) not in seen and _is_of(key, name, rates):
+                    await self._remove(key, name, value, position)
 
     async def _remove(self, key: str, field: str, value: bytes, position: str) -> None:
         row = msgspec.json.decode(value)
