@@ -92,9 +92,13 @@ async def test_a_refusal_says_rule_limit_value_and_remedy(story: Story) -> None:
     assert (row["caller"], row["callee"], row["source_ip"]) == (c.NUMBER, c.MOBILE, "203.0.113.7")
     assert row["trace"][0]["step"] == "identity"
     assert row["trace"][-1]["outcome"] == "deny"
-    assert await listed(story, client_token(), attempt_id=attempt) == [
-        {name: value for name, value in row.items() if name != "withheld_caller"}
-    ]
+    [own] = await listed(story, client_token(), attempt_id=attempt)
+    differing = {"withheld_caller", "trace"}
+    assert own.items() >= {name: value for name, value in row.items() if name not in differing}.items()
+    assert "withheld_caller" not in own
+    assert [line["step"] for line in own["trace"]] == [line["step"] for line in row["trace"]]
+    assert {line["detail"] for line in own["trace"][:-1]} == {""}, "carriers and plans are the operator's"
+    assert own["trace"][-1] == row["trace"][-1]
     one = await story.http.get(f"{API}/rejections/{row['id']}", headers=client_token())
     assert one.json()["attempt_id"] == attempt
     assert await story.report(live, "ended") == 204
@@ -112,6 +116,42 @@ async def test_money_says_how_much_is_missing(story: Story) -> None:
         ("1.00", "0.00")
     ]
     await story.configure(c.client(4, max_calls=1))
+
+
+@pytest.mark.parametrize("shown", [False, True])
+async def test_a_client_without_billing_details_is_told_no_figures_of_money(
+    story: Story, shown: bool
+) -> None:
+    """It was the daily limit: yes. How much has been spent: only if the operator shows prices; nor in CSV."""
+    version = 100 + 10 * shown
+    await story.configure(c.client(version, max_calls=0, max_daily_usage="0.07", show_billing_details=shown))
+    attempt = new_id()
+    assert (await story.call(attempt_id=attempt))["reason"] == "daily_limit_reached"
+    await kept(story)
+    asked = {"attempt_id": attempt}
+    [row], [own] = await listed(story, **asked), await listed(story, client_token(), **asked)
+    assert (row["limit"], "0.07" in row["detail"]) == ("0.07", True)
+    assert (own["limit"] == "0.07", "0.07" in own["detail"]) == (shown, shown)
+    assert (own["reason"], own["remedy"]) == (row["reason"], row["remedy"])
+    assert own["detail"]
+    one = await story.http.get(f"{API}/rejections/{row['id']}", headers=client_token())
+    sheet = {**client_token(), "Accept": "text/csv"}
+    lines = await story.http.get(f"{API}/rejections", headers=sheet, params=asked)
+    assert [attempt in text and ("0.07" in text) == shown for text in (one.text, lines.text)] == [True, True]
+    await story.configure(c.client(version + 1, max_calls=1))
+
+
+@pytest.mark.parametrize("shown", [False, True])
+async def test_a_client_without_billing_details_sees_no_money_in_its_usage(story: Story, shown: bool) -> None:
+    """How many calls: yes; what they cost and what is left: not. Its operator sees everything."""
+    await story.configure(c.client(120 + shown, max_calls=1, show_billing_details=shown))
+    path = f"{API}/clients/{c.CLIENT}/usage"
+    own = (await story.http.get(path, headers=client_token())).json()
+    operators = (await story.http.get(path, headers=PEOPLE.token("brand", c.BRAND))).json()
+    money = ("day_spend", "day_held", "available", "held", "settled", "unposted")
+    assert all(operators[name] is not None for name in money)
+    assert [own[name] for name in money] == [operators[name] if shown else None for name in money]
+    assert (own["active_calls"], own["rejected"]) == (operators["active_calls"], operators["rejected"])
 
 
 async def test_the_list_is_filtered_by_client_reason_and_time(story: Story) -> None:

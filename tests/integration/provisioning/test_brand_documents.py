@@ -268,6 +268,57 @@ async def test_a_row_that_keeps_its_other_unique_field_was_renamed(api: Api) -> 
     assert (outcome["created"], outcome["updated"], outcome["deleted"]) == (0, 1, 0)
 
 
+async def test_two_rows_may_swap_what_only_one_can_have(api: Api) -> None:
+    """Two patterns their prefixes, two services their codes; the trail tells nothing of the way there."""
+    brand = await furnished_brand(api, "94457")
+    who = brand["name"]
+    await api.made(who, "service-codes", {"service": "voicemail", "code": "*68"})
+    await api.made(who, "destination-patterns", {"name": "Another", "prefix": "+4"})
+    document = await exported(api, "platform", brand)
+    names = ("destination_patterns", "prefix"), ("service_codes", "code")
+    for section, field in names:
+        one, two, *_ = document[section]
+        one[field], two[field] = two[field], one[field]
+    for dry_run in (True, False):
+        outcome = await applied(api, "platform", brand, document, dry_run=dry_run)
+        assert (outcome["created"], outcome["updated"], outcome["deleted"]) == (0, 4, 0)
+        changes = {tuple(c["changes"]) for c in outcome["changes"]}
+        assert changes == {("prefix",), ("code",)}
+    assert await exported(api, "platform", brand) == document
+    for change in outcome["changes"]:
+        [entry] = (await api.get(who, f"audit-log?entity_id={change['id']}&action=update")).json()["items"]
+        assert entry["changes"] == change["changes"]
+    again = await applied(api, "platform", brand, document)
+    assert (again["updated"], again["unchanged"]) == (0, outcome["unchanged"] + 4)
+
+
+async def test_a_value_that_somebody_else_keeps_is_still_refused(api: Api) -> None:
+    """Letting go helps only who gets what another one lets go of; nothing is changed."""
+    brand = await furnished_brand(api, "94458")
+    document = await exported(api, "platform", brand)
+    kept = document["destination_patterns"][0]
+    await api.made(brand["name"], "destination-patterns", {"name": "Aside", "prefix": "+4"})
+    document["destination_patterns"] = [{"name": "Aside", "prefix": kept["prefix"]}]
+    assert await refusals(api, "platform", brand, document) == {("destination_patterns[0].prefix", "taken")}
+    found = (await exported(api, "platform", brand))["destination_patterns"]
+    assert {p["name"]: p["prefix"] for p in found} == {kept["name"]: kept["prefix"], "Aside": "+4"}
+
+
+async def test_warnings_of_single_writes_stand_in_the_plan(api: Api) -> None:
+    """An authorized source inside another one is allowed, and probably not meant."""
+    brand = await furnished_brand(api, "94459")
+    document = await exported(api, "platform", brand)
+    home = document["clients"][0]["name"]
+    document["authorized_sources"].append({"client": home, "network": "203.0.113.0/24"})
+    for dry_run in (True, False):
+        outcome = await applied(api, "platform", brand, document, dry_run=dry_run)
+        [warning] = outcome["warnings"]
+        assert (warning["code"], warning["field"]) == ("overlaps", "network")
+        assert warning["path"] == f"authorized_sources[{len(document['authorized_sources']) - 1}]"
+        assert "203.0.113.7" in warning["message"] or warning["message"]
+    assert outcome["revealed"] == []
+
+
 async def test_the_platforms_sets_are_named_as_the_platforms(api: Api) -> None:
     """A brand may have a set of the same name: which one is meant must be plain."""
     shared = await api.made("platform", "transformation-sets", {"name": "Shared"})

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Annotated, Any, Literal, cast
@@ -238,6 +238,19 @@ Caller = Annotated[Principal, Depends(current_principal)]
 """Parameter type of a route that needs a token: `async def route(caller: Caller)`."""
 
 
+def right(resource: str, action: Literal["c", "r", "u", "d"]) -> Callable[[Caller], Awaitable[Principal]]:
+    """FastAPI dependency: who asks, if it has this right. It is asked before the body is looked at.
+
+    For routes beside the resource kit: `caller: Annotated[Principal, Depends(right("calls", "r"))]`.
+    """
+
+    async def check(caller: Caller) -> Principal:
+        caller.require(resource, action)
+        return caller
+
+    return check
+
+
 async def only_system(caller: Caller) -> Principal:
     """FastAPI dependency: service to service only; Forbidden for everybody else."""
     if caller.level != "system":
@@ -253,4 +266,5 @@ __all__ = [
     "current_principal",
     "key_parts",
     "only_system",
+    "right",
 ]

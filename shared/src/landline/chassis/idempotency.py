@@ -31,22 +31,17 @@ from landline.chassis.problems import Conflict, FieldError, InvalidInput
 
 LIFE = timedelta(hours=24)
 
-WRITE_HEADERS: dict[str, Any] = {
-    "parameters": [
-        {
-            "name": name,
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "maxLength": longest},
-            "description": about,
-        }
-        for name, longest, about in (
-            ("Idempotency-Key", 255, "same key and body within 24 h: the same answer, one effect"),
-            ("X-Reason", 500, "kept with the audit entry"),
-        )
-    ]
-}
+
+def _header(name: str, longest: int, about: str) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": longest}
+    return {"name": name, "in": "header", "required": False, "schema": schema, "description": about}
+
+
+_KEY = _header("Idempotency-Key", 255, "same key and body within 24 h: the same answer, one effect")
+WRITE_HEADERS: dict[str, Any] = {"parameters": [_KEY, _header("X-Reason", 500, "kept with the audit entry")]}
 """`openapi_extra=` of a POST that uses `once`: the headers that it takes."""
+READ_HEADERS: dict[str, Any] = {"parameters": [_KEY]}
+"""`openapi_extra=` of a POST that uses `once_reading`."""
 
 PURGE_EVERY_S = 600
 _FORM = re.compile(r"[\x21-\x7e]{1,255}")
@@ -128,6 +123,31 @@ async def once(
         {"id": key.id, "body_hash": key.body_hash, "answer": key.seal(answer), "life": LIFE},
     )
     return answer
+
+
+async def once_reading(
+    request: Request, principal: Principal, effect: Callable[[], Awaitable[Answer]]
+) -> Response:
+    """`once` for a POST that changes nothing: whoever repeats a question with its key gets the first answer.
+
+    The effect runs outside of the key's transactions, so that no request holds two connections. Needs
+    `app.state.db`, but only for a request with a key.
+    """
+    key = await request_key(request, principal)
+    if key is None:
+        return (await effect()).response()
+    db: Database = request.app.state.db
+    async with db.transaction(Scope.of(principal)) as tx:
+        stored = await _stored(tx, key)
+    if stored is not None:
+        return stored.response()
+    answer = await effect()
+
+    async def found() -> Answer:
+        return answer
+
+    async with db.transaction(Scope.of(principal)) as tx:
+        return (await once(tx, key, found)).response()
 
 
 async def _stored(tx: AsyncConnection, key: RequestKey) -> Answer | None:

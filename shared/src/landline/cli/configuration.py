@@ -97,6 +97,11 @@ def _show(outcome: Row) -> None:
         _lines(outcome["changes"]),
     )
     output.table(
+        "allowed, but look at it again",
+        ("where", "field", "warning"),
+        ((w["path"], w["field"], w["message"]) for w in outcome["warnings"]),
+    )
+    output.table(
         "made and told once: keep them now",
         ("resource", "which", "what", "value"),
         ((r["resource"], _key(r["key"]), n, v) for r in outcome["revealed"] for n, v in r["secrets"].items()),

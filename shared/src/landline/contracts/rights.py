@@ -12,9 +12,9 @@ brands clients devices ddis authorized-sources ddi-providers ddi-provider-addres
 carriers carrier-servers routes destination-patterns destination-pattern-groups transformation-sets
 transformation-rules call-filters match-lists match-list-entries call-forwards special-numbers
 emergency-numbers barrings risk-classes admins api-keys edges media-relay-sets application-server-sets
-audit-log banned-addresses service-codes
+audit-log banned-addresses service-codes client-setups registrations
 """
-_CALL_CONTROL = "calls registrations rejections simulate"
+_CALL_CONTROL = "calls rejections simulate"
 _BILLING = """
 rate-decks rates rating-plans rating-plan-entries rating-profiles balance postings low-balance-alerts
 call-records price-quotes invoices invoice-sequences invoice-schedules invoice-templates fixed-costs

@@ -94,18 +94,20 @@ class RejectionPage(TypedDict):
 class UsageOut(TypedDict):
     """
     `clients/{id}/usage` (contracts section 3). `rejected`: calls refused in this UTC day.
+
+    What calls cost and what is left of the money: null to a client's people who see no billing details.
     """
 
     client_id: str
     active_calls: int
     day: str
-    day_spend: str
-    day_held: str
+    day_spend: str | None
+    day_held: str | None
     max_daily_usage: str | None
-    available: str
-    held: str
-    settled: str
-    unposted: str
+    available: str | None
+    held: str | None
+    settled: str | None
+    unposted: str | None
     rejected: int
     currency: str
 

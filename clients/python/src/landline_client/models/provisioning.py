@@ -1667,6 +1667,18 @@ class Wanted(TypedDict):
     country: str
 
 
+class Warned(TypedDict):
+    """
+    What is allowed and probably not meant, as the single write of that row would say it.
+    """
+
+    path: str
+    resource: str
+    code: str
+    field: str
+    message: str
+
+
 class FieldProblem(TypedDict):
     """
     One entry of `errors` (OpenAPI).
@@ -1702,6 +1714,7 @@ class ApplyAnswer(TypedDict):
     deleted: int
     unchanged: int
     changes: list[RowChange]
+    warnings: NotRequired[list[Warned]]
     revealed: NotRequired[list[Revealed]]
 
 

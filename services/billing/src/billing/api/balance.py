@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Principal, right
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope, raw
 from landline.chassis.problems import FieldError, Forbidden, InvalidInput, NotFound, responses
@@ -116,9 +116,10 @@ def ledger_router(registry: Registry) -> APIRouter:
     responses=responses(401, 403, 404),
     dependencies=[Depends(DetailsOf(needed=True))],
 )
-async def balance(client_id: UUID, request: Request, caller: Caller) -> dict[str, Any]:
+async def balance(
+    client_id: UUID, request: Request, caller: Annotated[Principal, Depends(right("balance", "r"))]
+) -> dict[str, Any]:
     """What the ledger says. Money on live calls is not in it: see call-control's `clients/{id}/usage`."""
-    caller.require("balance", "r")
     db: Database = request.app.state.db
     account = await client_appears(db, Scope.of(caller), client_id)
     if account is None:
@@ -149,12 +150,14 @@ def _header(name: str, description: str) -> dict[str, Any]:
     },
 )
 async def operate_balance(
-    client_id: UUID, request: Request, caller: Caller, body: BalanceOperation
+    client_id: UUID,
+    request: Request,
+    caller: Annotated[Principal, Depends(right("balance", "u"))],
+    body: BalanceOperation,
 ) -> Response:
     """Move money by hand. Exactly once by Idempotency-Key, also long after the 24 h of other keys."""
     if caller.level == "client":
         raise Forbidden("operators only", code="no_right")
-    caller.require("balance", "u")
     check_texts(await request.json())
     _need_headers(request)
     key, actor, db = await request_key(request, caller), actor_of(request, caller), request.app.state.db

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Principal
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import NotFound, responses
-from landline.chassis.resources import ApiModel, Registry, Rights, resource_router
+from landline.chassis.resources import ApiModel, Registry, Rights, allowed, resource_router
 from landline.chassis.resources.listing import in_scope
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.chassis.resources.writing import etag
@@ -165,9 +165,10 @@ one = APIRouter(tags=["call-records"])
     response_model=read_schema(RECORD),
     responses=responses(401, 403, 404),
 )
-async def get_record(call_id: str, request: Request, caller: Caller) -> Response:
+async def get_record(
+    call_id: str, request: Request, caller: Annotated[Principal, allowed(RECORD, "r")]
+) -> Response:
     """One call record, by the call's id."""
-    RECORD.require(caller, "r")
     db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
         found = await tx.execute(select(CALL_RECORDS).where(*_is(call_id), *in_scope(RECORD, caller)))

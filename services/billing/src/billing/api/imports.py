@@ -9,11 +9,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Caller, Principal
 from landline.chassis.idempotency import WRITE_HEADERS, Answer, RequestKey, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, responses
-from landline.chassis.resources import Actor, ApiModel, Resource, Rights, actor_of, fetch
+from landline.chassis.resources import Actor, ApiModel, Resource, Rights, actor_of, allowed, fetch
 from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.kernel.clock import utc
@@ -79,7 +79,7 @@ _INPUT = text("insert into job_inputs (job_id, brand_id, body) values (:id, :bra
 async def import_rates(
     id: UUID,
     request: Request,
-    caller: Caller,
+    caller: Annotated[Principal, allowed(RATE_DECK, "u")],
     file: Annotated[UploadFile, File(description="CSV, at most 64 MiB")],
     mode: Annotated[Literal["replace", "merge"], Form()] = "replace",
     mapping: Annotated[str, Form(description='JSON: {"prefix": "Dial code", "rate": 4}')] = "{}",
@@ -89,7 +89,6 @@ async def import_rates(
     `replace`: the sheet is the whole deck; `merge`: it adds to the deck and changes what it names.
     Follow the job at the answer's Location.
     """
-    RATE_DECK.require(caller, "u")
     options = {"mode": mode, "mapping": read_mapping(mapping)}
     body = await file.read()
     key, actor = await _key(request, caller, body, options), actor_of(request, caller)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Caller, Principal
 from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import NotFound, responses
-from landline.chassis.resources import Actor, Registry, Row, actor_of, check_texts, fetch
+from landline.chassis.resources import Actor, Registry, Row, actor_of, allowed, check_texts, fetch
 from landline.chassis.resources.wire import create_schema, patch_schema, read_schema, to_wire
 from landline.chassis.resources.writing import create, delete, etag, update
 from pydantic import BaseModel
@@ -50,6 +50,7 @@ def _add_list(router: APIRouter) -> None:
     @router.get(PATH, response_model=Entries, responses=responses(401, 403, 404, 422))
     async def list_entries(id: UUID, request: Request, caller: Caller) -> Response:
         PLAN.require(caller, "r")
+        caller.require(ENTRY.name, "r")
         async with _db(request).transaction(Scope.of(caller)) as tx:
             await fetch(tx, PLAN, caller, id)
             rows = await entries_of(tx, id)
@@ -64,8 +65,9 @@ def _add_create(router: APIRouter, registry: Registry) -> None:
         responses=responses(401, 403, 404, 409, 422),
         openapi_extra=WRITE_HEADERS,
     )
-    async def add_entry(id: UUID, request: Request, caller: Caller, body: EntryFields) -> Response:
-        PLAN.require(caller, "u")
+    async def add_entry(
+        id: UUID, request: Request, caller: Annotated[Principal, allowed(ENTRY, "c")], body: EntryFields
+    ) -> Response:
         check_texts(await request.json())
         key, actor = await request_key(request, caller), actor_of(request, caller)
         async with _db(request).transaction(Scope.of(caller)) as tx:
@@ -92,9 +94,12 @@ def _add_change(router: APIRouter, registry: Registry) -> None:
         f"{PATH}/{{entry_id}}", response_model=READ, responses=responses(401, 403, 404, 409, 412, 422)
     )
     async def change_entry(
-        id: UUID, entry_id: UUID, request: Request, caller: Caller, _body: PATCH
+        id: UUID,
+        entry_id: UUID,
+        request: Request,
+        caller: Annotated[Principal, allowed(ENTRY, "u")],
+        _body: PATCH,
     ) -> Response:
-        PLAN.require(caller, "u")
         patch = await request.json()
         check_texts(patch)
         actor = actor_of(request, caller)
@@ -112,8 +117,9 @@ def _add_delete(router: APIRouter, registry: Registry) -> None:
         response_class=Response,
         responses=responses(401, 403, 404, 412, 422),
     )
-    async def remove_entry(id: UUID, entry_id: UUID, request: Request, caller: Caller) -> Response:
-        PLAN.require(caller, "u")
+    async def remove_entry(
+        id: UUID, entry_id: UUID, request: Request, caller: Annotated[Principal, allowed(ENTRY, "d")]
+    ) -> Response:
         actor = actor_of(request, caller)
         async with _db(request).transaction(Scope.of(caller)) as tx:
             await _of_plan(tx, actor, id, entry_id)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Principal
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import responses
-from landline.chassis.resources import fetch
+from landline.chassis.resources import allowed, fetch
 from landline.kernel.money import decimal_string, to_micros
 
 from billing.api.rating_plans import PLAN
@@ -56,9 +56,8 @@ _BEFORE_ALL = UUID(int=0)
         **responses(401, 403, 404, 422),
     },
 )
-async def prices(id: UUID, request: Request, caller: Caller) -> Response:
+async def prices(id: UUID, request: Request, caller: Annotated[Principal, allowed(PLAN, "r")]) -> Response:
     """All prices of a plan's decks in force now, one line per tier, by prefix."""
-    PLAN.require(caller, "r")
     db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
         plan = await fetch(tx, PLAN, caller, id)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from landline.chassis.auth import Caller
+from fastapi.responses import Response
+from landline.chassis.auth import Principal, right
+from landline.chassis.idempotency import READ_HEADERS, Answer, once_reading
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, Forbidden, InvalidInput, NotFound, responses
 from landline.chassis.resources import ApiModel
@@ -81,11 +83,18 @@ class QuoteRead(BaseModel):
     "/price-quotes",
     response_model=QuoteRead,
     responses=responses(401, 403, 404, 409, 422),
+    openapi_extra=READ_HEADERS,
 )
-async def price_quote(request: Request, caller: Caller, body: QuoteInput) -> Any:
+async def price_quote(
+    request: Request, caller: Annotated[Principal, Depends(right("price-quotes", "r"))], body: QuoteInput
+) -> Response:
     """Price a call. 409 `no_rating_profile` or `no_rate`: such a call would be refused."""
     if caller.level == "client" and str(body.client_id) != caller.client_id:
         raise Forbidden("a client may ask for its own prices", code="no_right")
+    return await once_reading(request, caller, lambda: _quoted(request, caller, body))
+
+
+async def _quoted(request: Request, caller: Principal, body: QuoteInput) -> Answer:
     db: Database = request.app.state.db
     decks: DeckCache = request.app.state.decks
     at_ms = request.app.state.settings.clock.now_ms() if body.at is None else to_ms(body.at)
@@ -99,7 +108,7 @@ async def price_quote(request: Request, caller: Caller, body: QuoteInput) -> Any
         raise InvalidInput([FieldError("rating_plan_id", "not_found", "no such rating plan")]) from None
     except (NoRate, NoRatingProfile) as error:
         raise Conflict(error.code, str(error)) from None
-    return _shown(found, question, at_ms)
+    return Answer(200, _shown(found, question, at_ms))
 
 
 def _shown(found: Quote, question: Question, at_ms: int) -> dict[str, Any]:

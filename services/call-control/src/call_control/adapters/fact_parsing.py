@@ -91,6 +91,7 @@ def client_facts(client_id: str, brand_id: str, rows: Rows) -> ClientFacts | Non
         sources=tuple(_networks(each for _, each in of_kind(rows, "source"))),
         outgoing_ddi_id=row.get("outgoing_ddi_id"),
         withhold_number=row.get("withhold_number", False),
+        show_billing_details=row.get("show_billing_details", False),
         max_call_s=row.get("max_call_s"),
         media_relay_set_id=row.get("media_relay_set_id"),
         application_server_set_id=row.get("application_server_set_id"),

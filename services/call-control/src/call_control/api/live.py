@@ -16,6 +16,7 @@ from landline.kernel.clock import iso
 from landline.kernel.money import decimal_string
 from pydantic import BaseModel
 
+from call_control.api.details import prices_hidden
 from call_control.api.filters import MOST_ROWS, CallQuery, described, parse_query
 from call_control.api.scope import of_client, sees
 from call_control.api.services import Services, services_of
@@ -176,18 +177,21 @@ def _iso(moment_ms: int | None) -> str | None:
 
 
 class UsageOut(BaseModel):
-    """`clients/{id}/usage` (contracts section 3). `rejected`: calls refused in this UTC day."""
+    """`clients/{id}/usage` (contracts section 3). `rejected`: calls refused in this UTC day.
+
+    What calls cost and what is left of the money: null to a client's people who see no billing details.
+    """
 
     client_id: str
     active_calls: int
     day: str
-    day_spend: str
-    day_held: str
+    day_spend: str | None
+    day_held: str | None
     max_daily_usage: str | None
-    available: str
-    held: str
-    settled: str
-    unposted: str
+    available: str | None
+    held: str | None
+    settled: str | None
+    unposted: str | None
     rejected: int
     currency: str
 
@@ -198,18 +202,22 @@ async def usage(client_id: str, request: Request, caller: Caller) -> UsageOut:
     services = services_of(request)
     client, partition = await of_client(services, caller, client_id)
     found = await services.store.client_usage(partition, client_id, client.timezone, services.clock.now_ms())
-    limit = client.terms.limit_micros
+    limit, hidden = client.terms.limit_micros, await prices_hidden(request, caller)
+
+    def money(micros: int) -> str | None:
+        return None if hidden else decimal_string(micros)
+
     return UsageOut(
         client_id=client_id,
         active_calls=found.active_calls,
         day=found.day,
-        day_spend=decimal_string(found.day_spend_micros),
-        day_held=decimal_string(found.day_held_micros),
+        day_spend=money(found.day_spend_micros),
+        day_held=money(found.day_held_micros),
         max_daily_usage=None if limit is None else decimal_string(limit),
-        available=decimal_string(found.available_micros),
-        held=decimal_string(found.held_micros),
-        settled=decimal_string(found.settled_micros),
-        unposted=decimal_string(found.unposted_micros),
+        available=money(found.available_micros),
+        held=money(found.held_micros),
+        settled=money(found.settled_micros),
+        unposted=money(found.unposted_micros),
         rejected=found.rejected,
         currency=client.currency,
     )

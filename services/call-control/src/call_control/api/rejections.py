@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from landline.chassis.resources import ApiModel, Registry, Resource, Rights, resource_router
+from fastapi import APIRouter, Depends
+from landline.chassis.auth import Principal
+from landline.chassis.resources import ApiModel, Registry, Resource, Rights, Row, resource_router
 
 from call_control.adapters.tables import REJECTIONS
+from call_control.api.details import find_out, hidden_here
+from call_control.domain.rejection import as_client_sees
 
 
 class NothingToWrite(ApiModel):
@@ -16,7 +20,11 @@ class NothingToWrite(ApiModel):
 
 class RejectionRead(ApiModel):
     """A refused call. `rule`: the step that refused; `limit` and `value`: its figures where it has some;
-    `remedy`: what to do about it; `trace`: every step's outcome. `caller` of who withholds: anonymous."""
+    `remedy`: what to do about it; `trace`: every step's outcome. `caller` of who withholds: anonymous.
+
+    A client's people are told the details of the refusing step only: the others name carriers and plans.
+    Those who see no billing details are told no figures of money.
+    """
 
     brand_id: UUID | None
     client_id: UUID | None
@@ -37,6 +45,11 @@ class RejectionRead(ApiModel):
     trace: list[dict[str, Any]]
 
 
+def _shown_to(row: Row, principal: Principal) -> Row:
+    """A refusal tells its figures, which may be money. Needs `find_out` among the dependencies."""
+    return as_client_sees(row, hidden_here()) if principal.level == "client" else row
+
+
 RESOURCE = Resource(
     name="rejections",
     entity="rejection",
@@ -47,6 +60,7 @@ RESOURCE = Resource(
     client_column="client_id",
     rights=Rights("r", "r", "r"),
     hidden_from_client=frozenset({"withheld_caller"}),
+    shown_to=_shown_to,
     filters=(
         "reason",
         "sip_code",
@@ -64,4 +78,5 @@ RESOURCE = Resource(
         "no client was found) are kept; the others are only counted: `rejected` of `clients/{id}/usage`."
     ),
 )
-router = resource_router(Registry("call-control", (RESOURCE,)), RESOURCE)
+router = APIRouter(dependencies=[Depends(find_out)])
+router.include_router(resource_router(Registry("call-control", (RESOURCE,)), RESOURCE))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
-from landline.chassis.auth import Caller
+from fastapi import APIRouter, Depends, Request, Response
+from landline.chassis.auth import Principal, right
+from landline.chassis.idempotency import READ_HEADERS, Answer, once_reading
 from landline.chassis.problems import NotFound, responses
 from landline.kernel.money import decimal_string
 from msgspec import Meta
@@ -70,19 +71,25 @@ _encode = msgspec.json.Encoder().encode
 
 @router.post(
     "/simulate",
-    responses=responses(401, 403, 404, 422),
+    responses=responses(401, 403, 404, 409, 422),
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/SimulateRequest"}}},
-        }
+        },
+        **READ_HEADERS,
     },
 )
-async def simulate_call(request: Request, caller: Caller) -> Response:
+async def simulate_call(
+    request: Request, caller: Annotated[Principal, Depends(right("simulate", "r"))]
+) -> Response:
     """Would this call be allowed, at what price, by which route, and why. Changes nothing."""
     operator(caller)
-    services = services_of(request)
     asked: SimulateRequest = _reader.read(await request.body())
+    return await once_reading(request, caller, lambda: _simulated(services_of(request), caller, asked))
+
+
+async def _simulated(services: Services, caller: Principal, asked: SimulateRequest) -> Answer:
     check_call_request(asked)
     at_ms = services.clock.now_ms() if asked.at is None else moment_ms(asked.at)
     facts = await services.gather(asked)
@@ -92,7 +99,7 @@ async def simulate_call(request: Request, caller: Caller) -> Response:
     found = refused(case, refusal) if refusal is not None else await _counted(services, case, asked)
     if found.refusal is None and (facts.inbound or case.on_net):
         found = await _with_legs(services, found)
-    return Response(_encode(_answer(found, asked)), media_type="application/json")
+    return Answer(200, msgspec.json.decode(_encode(_answer(found, asked))))
 
 
 async def _with_legs(services: Services, found: Simulation) -> Simulation:

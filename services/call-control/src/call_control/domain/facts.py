@@ -110,6 +110,8 @@ class ClientFacts:
     sources: tuple[Network, ...] = ()
     outgoing_ddi_id: str | None = None
     withhold_number: bool = False
+    show_billing_details: bool = False
+    """Whether its own people see prices."""
     max_call_s: int | None = None
     media_relay_set_id: str | None = None
     application_server_set_id: str | None = None

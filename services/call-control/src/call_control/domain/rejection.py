@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from landline.contracts.call_control.events import CallRejected
 from landline.contracts.envelope import Envelope
+
+from call_control.domain.denials import REASONS
 
 ANONYMOUS: Final = "anonymous"
 KEPT_DAYS: Final = 30
@@ -51,6 +54,36 @@ def rejection_of(envelope: Envelope) -> Rejection:
         detail=told(event.detail),
         trace=[{name: told(text) for name, text in line.items()} for line in event.trace],
     )
+
+
+ABOUT_MONEY: Final = frozenset(
+    {
+        "too_expensive",
+        "hourly_limit_reached",
+        "daily_limit_reached",
+        "no_credit",
+        "no_rating_profile",
+        "no_rate",
+        "rates_unavailable",
+    }
+)
+"""Reasons whose figures and details say what calls cost, or by which plan."""
+
+
+def as_client_sees(row: Mapping[str, Any], prices_hidden: bool) -> dict[str, Any]:
+    """A kept rejection for the client's own people: by which carrier and plan is not theirs to know.
+
+    With prices hidden, a refusal about money says so without its figures.
+    """
+    silent = prices_hidden and row["reason"] in ABOUT_MONEY
+    trace = [
+        line if line["outcome"] != "continue" and not silent else {**line, "detail": ""}
+        for line in row["trace"]
+    ]
+    if not silent:
+        return {**row, "trace": trace}
+    told = REASONS[row["reason"]].sentence.partition(". ")[0] + "."
+    return {**row, "trace": trace, "detail": told, "limit": None, "value": None}
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from landline.chassis.auth import Caller
+from fastapi.responses import Response
+from landline.chassis.auth import Caller, Principal
+from landline.chassis.idempotency import READ_HEADERS, Answer, once_reading
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, NotFound, responses
 from landline.chassis.resources import (
@@ -17,6 +19,7 @@ from landline.chassis.resources import (
     Resource,
     Rights,
     Row,
+    allowed,
     check_texts,
     resource_router,
 )
@@ -155,16 +158,25 @@ class PreviewAnswer(ApiModel):
     "/notification-templates/preview",
     tags=["notification-templates"],
     response_model=PreviewAnswer,
-    responses=responses(401, 403, 422),
+    responses=responses(401, 403, 404, 409, 422),
+    openapi_extra=READ_HEADERS,
 )
-async def show_preview(body: PreviewRequest, request: Request, caller: Caller) -> Row:
+async def show_preview(
+    body: PreviewRequest, request: Request, caller: Annotated[Principal, allowed(RESOURCE, "r")]
+) -> Response:
     """How a mail would look; nothing is kept. 422 names field and line of what does not render."""
-    RESOURCE.require(caller, "r")
     check_texts(await request.json())
+
+    async def effect() -> Answer:
+        return Answer(200, await _previewed(request.app.state.db, caller, body))
+
+    return await once_reading(request, caller, effect)
+
+
+async def _previewed(db: Database, caller: Principal, body: PreviewRequest) -> Row:
     contents, errors = checked(body.kind, {tag: words.model_dump() for tag, words in body.contents.items()})
     if errors:
         raise InvalidInput(errors)
-    db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
         stored = await _stored_levels(tx, body, caller.brand_id, caller.client_id)
     try:

@@ -7,15 +7,15 @@ than it has, nobody changes its own), ends the admin's sessions and is in the au
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from landline.chassis.auth import Caller, Principal
+from landline.chassis.auth import Principal
 from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, responses
-from landline.chassis.resources import ApiModel, Registry, Row, actor_of, fetch, update
+from landline.chassis.resources import ApiModel, Registry, Row, actor_of, allowed, fetch, update
 from landline.contracts.rights import KNOWN, RESOURCES
 from pydantic import BaseModel, Field
 
@@ -73,28 +73,37 @@ def grants_router(registry: Registry) -> APIRouter:
     errors = responses(401, 403, 404, 409, 422)
 
     @router.get("", name="list grants", response_model=Grants, responses=responses(401, 403, 404, 422))
-    async def list_grants(id: UUID, request: Request, caller: Caller) -> dict[str, Any]:
+    async def list_grants(
+        id: UUID, request: Request, caller: Annotated[Principal, allowed(ADMINS, "r")]
+    ) -> dict[str, Any]:
         """What an admin may do. One that is not restricted may do all that its level may."""
-        ADMINS.require(caller, "r")
         async with _db(request).transaction(Scope.of(caller)) as tx:
             return shown(await fetch(tx, ADMINS, caller, id))
 
     @router.put("/{resource}", name="set grant", response_model=Grants, responses=errors)
     async def set_grant(
-        id: UUID, resource: str, body: GrantInput, request: Request, caller: Caller
+        id: UUID,
+        resource: str,
+        body: GrantInput,
+        request: Request,
+        caller: Annotated[Principal, allowed(ADMINS, "u")],
     ) -> dict[str, Any]:
         """Say what a restricted admin may do on one kind of resource."""
         return await _change(request, caller, id, {_known(resource): body.letters()})
 
     @router.delete("/{resource}", name="take grant back", response_model=Grants, responses=errors)
-    async def drop_grant(id: UUID, resource: str, request: Request, caller: Caller) -> dict[str, Any]:
+    async def drop_grant(
+        id: UUID, resource: str, request: Request, caller: Annotated[Principal, allowed(ADMINS, "u")]
+    ) -> dict[str, Any]:
         """Back to what a new restricted admin may do: read."""
         return await _change(request, caller, id, {_known(resource): None})
 
     @router.post(
         "", name="set all grants", response_model=Grants, responses=errors, openapi_extra=WRITE_HEADERS
     )
-    async def set_all(id: UUID, body: AllGrants, request: Request, caller: Caller) -> Response:
+    async def set_all(
+        id: UUID, body: AllGrants, request: Request, caller: Annotated[Principal, allowed(ADMINS, "u")]
+    ) -> Response:
         """The same on every kind of resource."""
         key = await request_key(request, caller)
         rights = {} if body.grant == "read_only" else dict.fromkeys(sorted(KNOWN), _ALL[body.grant])
@@ -114,7 +123,6 @@ def grants_router(registry: Registry) -> APIRouter:
     ) -> dict[str, Any]:
         actor = actor_of(request, caller)
         async with _db(request).transaction(Scope.of(caller)) as tx:
-            ADMINS.require(caller, "u")
             admin = await fetch(tx, ADMINS, caller, id, lock=True)
             if not admin["restricted"]:
                 raise Conflict("not_restricted", "this admin may do everything: restrict it first")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Caller, Principal
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, NotFound, PayloadTooLarge, responses
-from landline.chassis.resources import actor_of, fetch
+from landline.chassis.resources import actor_of, allowed, fetch
 from landline.chassis.resources.audit import record
 from landline.kernel.clock import utc
 from sqlalchemy import text
@@ -45,9 +45,10 @@ _DROP = text("delete from brand_logos where brand_id = :brand_id")
     responses=responses(401, 403, 404, 413, 422),
     openapi_extra={"requestBody": {"required": True, "content": _PICTURE}},
 )
-async def set_logo(id: UUID, request: Request, caller: Caller) -> Response:
+async def set_logo(
+    id: UUID, request: Request, caller: Annotated[Principal, allowed(BRANDS, "u")]
+) -> Response:
     """A PNG or JPEG of at most 512 KiB, as the body."""
-    BRANDS.require(caller, "u")
     body = await request.body()
     if len(body) > MOST_BYTES:
         raise PayloadTooLarge(f"at most {MOST_BYTES} bytes")
@@ -69,9 +70,10 @@ async def set_logo(id: UUID, request: Request, caller: Caller) -> Response:
     response_class=Response,
     responses={200: {"content": _PICTURE}, **responses(401, 403, 404, 422)},
 )
-async def get_logo(id: UUID, request: Request, caller: Caller) -> Response:
+async def get_logo(
+    id: UUID, request: Request, caller: Annotated[Principal, allowed(BRANDS, "r")]
+) -> Response:
     """The picture; 404 when there is none."""
-    BRANDS.require(caller, "r")
     db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
         await fetch(tx, BRANDS, caller, id)
@@ -91,9 +93,10 @@ async def get_logo(id: UUID, request: Request, caller: Caller) -> Response:
     response_class=Response,
     responses=responses(401, 403, 404, 422),
 )
-async def delete_logo(id: UUID, request: Request, caller: Caller) -> Response:
+async def delete_logo(
+    id: UUID, request: Request, caller: Annotated[Principal, allowed(BRANDS, "u")]
+) -> Response:
     """No picture any more."""
-    BRANDS.require(caller, "u")
     db: Database = request.app.state.db
     async with db.transaction(Scope.of(caller)) as tx:
         await fetch(tx, BRANDS, caller, id, lock=True)

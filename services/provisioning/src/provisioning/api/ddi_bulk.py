@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from landline.chassis.auth import Caller, Principal
+from landline.chassis.auth import Principal
 from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, NotFound, Problem, responses
@@ -19,6 +19,7 @@ from landline.chassis.resources import (
     Registry,
     Row,
     actor_of,
+    allowed,
     check_new,
     check_texts,
     update,
@@ -97,10 +98,9 @@ def bulk_router(registry: Registry) -> APIRouter:
     async def make_range(
         body: DdiRange,
         request: Request,
-        caller: Caller,
+        caller: Annotated[Principal, allowed(DDIS, "c")],
     ) -> Response:
         """Make a range of numbers, all or none. 409 `number_taken` lists those that exist already."""
-        DDIS.require(caller, "c")
         check_texts(await request.json())
         return await _once(request, caller, 201, lambda tx, actor: _make(tx, registry, actor, body))
 
@@ -111,14 +111,15 @@ def bulk_router(registry: Registry) -> APIRouter:
         responses=responses(401, 403, 409, 422),
         openapi_extra=WRITE_HEADERS,
     )
-    async def assign(body: Given, request: Request, caller: Caller) -> Response:
+    async def assign(
+        body: Given, request: Request, caller: Annotated[Principal, allowed(DDIS, "u")]
+    ) -> Response:
         """Give numbers of the pool to a client, all or none; errors name the place in the list."""
         patch = {"client_id": str(body.client_id)}
 
         async def one(tx: AsyncConnection, actor: Actor, ddi_id: UUID) -> None:
             await update(tx, registry, DDIS, actor, ddi_id, patch)
 
-        DDIS.require(caller, "u")
         return await _once(request, caller, 200, lambda tx, actor: _each(tx, actor, body.ddi_ids, one))
 
     @router.post(
@@ -128,13 +129,14 @@ def bulk_router(registry: Registry) -> APIRouter:
         responses=responses(401, 403, 409, 422),
         openapi_extra=WRITE_HEADERS,
     )
-    async def unlink(body: Taken, request: Request, caller: Caller) -> Response:
+    async def unlink(
+        body: Taken, request: Request, caller: Annotated[Principal, allowed(DDIS, "u")]
+    ) -> Response:
         """Put numbers back into the pool, all or none; what their clients had set is dropped."""
 
         async def one(tx: AsyncConnection, actor: Actor, ddi_id: UUID) -> None:
             await unlink_ddi(tx, registry, actor, ddi_id)
 
-        DDIS.require(caller, "u")
         return await _once(request, caller, 200, lambda tx, actor: _each(tx, actor, body.ddi_ids, one))
 
     return router

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Principal
 from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput, responses
-from landline.chassis.resources import Actor, actor_of, fetch
+from landline.chassis.resources import Actor, actor_of, allowed, fetch
 from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.kernel.clock import utc
@@ -46,7 +46,7 @@ _INPUT = text("insert into job_inputs (job_id, brand_id, body) values (:id, :bra
 )
 async def import_ddis(
     request: Request,
-    caller: Caller,
+    caller: Annotated[Principal, allowed(DDIS, "c")],
     file: Annotated[UploadFile, File(description="CSV with a header line, at most 32 MiB, 200,000 lines")],
     on_error: Annotated[
         Literal["nothing", "skip"],
@@ -60,7 +60,6 @@ async def import_ddis(
     state, description, record, display_name, language, unusual_number. Follow the job at the answer's
     Location; what is wrong is told line by line.
     """
-    DDIS.require(caller, "c")
     body, actor = await file.read(), actor_of(request, caller)
     place = _brand(caller.brand_id, brand_id)
     if "idempotency-key" in request.headers:  # a multipart body has a new boundary every time

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Principal
 from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, responses
@@ -21,6 +21,7 @@ from landline.chassis.resources import (
     Rights,
     Row,
     actor_of,
+    allowed,
     owned_by_brand,
     update,
     wire,
@@ -206,8 +207,9 @@ def unlink_router(registry: Registry) -> APIRouter:
         responses=responses(401, 403, 404, 409, 422),
         openapi_extra=WRITE_HEADERS,
     )
-    async def unlink(id: UUID, request: Request, caller: Caller) -> Response:
-        DDIS.require(caller, "u")
+    async def unlink(
+        id: UUID, request: Request, caller: Annotated[Principal, allowed(DDIS, "u")]
+    ) -> Response:
         db: Database = request.app.state.db
         actor, key = actor_of(request, caller), await request_key(request, caller)
         async with db.transaction(Scope.of(caller)) as tx:

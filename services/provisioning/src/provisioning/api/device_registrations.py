@@ -50,6 +50,7 @@ def device_registrations_router() -> APIRouter:
     )
     async def registrations(id: UUID, request: Request, caller: Caller) -> DeviceRegistrations:
         """Live registrations, the one that expires last first."""
+        caller.require("registrations", "r")
         DEVICES.require(caller, "r")
         db: Database = request.app.state.db
         async with db.transaction(Scope.of(caller)) as tx:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
-from landline.chassis.auth import Caller, Principal
+from landline.chassis.auth import Principal
+from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import responses
-from landline.chassis.resources import Actor, ApiModel, Registry, Row, actor_of, create, wire
+from landline.chassis.resources import Actor, ApiModel, Registry, Row, actor_of, allowed, create, wire
 from landline.chassis.resources.field_types import Country
 from pydantic import BaseModel
 from sqlalchemy import select, text
@@ -89,9 +89,10 @@ def ready_made_router(registry: Registry) -> APIRouter:
     router = APIRouter(tags=["transformation-sets"])
 
     @router.get("/transformation-sets/ready-made", name="list ready-made sets", responses=responses(401, 403))
-    async def list_ready_made(request: Request, caller: Caller) -> ReadyMadeList:
+    async def list_ready_made(
+        request: Request, caller: Annotated[Principal, allowed(TRANSFORMATION_SETS, "r")]
+    ) -> ReadyMadeList:
         """How people dial in every country, and which of the sets there are already."""
-        TRANSFORMATION_SETS.require(caller, "r")
         db: Database = request.app.state.db
         async with db.transaction(Scope.of(caller)) as tx:
             made = await made_sets(tx, countries())
@@ -101,17 +102,24 @@ def ready_made_router(registry: Registry) -> APIRouter:
         "/transformation-sets/ready-made",
         name="get ready-made set",
         response_model=wire.read_schema(TRANSFORMATION_SETS),
-        responses={201: {"description": "made now"}, **responses(401, 403, 422)},
+        responses={201: {"description": "made now"}, **responses(401, 403, 409, 422)},
+        openapi_extra=WRITE_HEADERS,
     )
-    async def get_ready_made(body: Wanted, request: Request, caller: Caller) -> Response:
+    async def get_ready_made(
+        body: Wanted, request: Request, caller: Annotated[Principal, allowed(TRANSFORMATION_SETS, "c")]
+    ) -> Response:
         """The platform's set of a country, made if nobody has asked for it yet: repeat it at will."""
-        TRANSFORMATION_SETS.require(caller, "c")
         db, actor = request.app.state.db, actor_of(request, caller)
+        key = await request_key(request, caller)
         async with db.transaction(Scope.system()) as tx:
-            row, new = await ready_made_set(tx, registry, actor, body.country)
-        place = f"/api/{registry.producer}/v1/transformation-sets/{row['id']}"
-        shown = wire.to_wire(TRANSFORMATION_SETS, row, caller)
-        return JSONResponse(shown, 201 if new else 200, {"Location": place})
+
+            async def effect() -> Answer:
+                row, new = await ready_made_set(tx, registry, actor, body.country)
+                place = f"/api/{registry.producer}/v1/transformation-sets/{row['id']}"
+                shown = wire.to_wire(TRANSFORMATION_SETS, row, caller)
+                return Answer(201 if new else 200, shown, {"Location": place})
+
+            return (await once(tx, key, effect)).response()
 
     return router
 

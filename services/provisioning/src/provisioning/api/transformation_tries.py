@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request
-from landline.chassis.auth import Caller
+from fastapi import APIRouter, Request, Response
+from landline.chassis.auth import Principal
+from landline.chassis.idempotency import READ_HEADERS, Answer, once_reading
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import responses
-from landline.chassis.resources import ApiModel, Row, fetch
+from landline.chassis.resources import ApiModel, Row, allowed, fetch
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
@@ -36,21 +37,36 @@ def try_router() -> APIRouter:
     """`POST transformation-sets/{id}/try`."""
     router = APIRouter(tags=["transformation-sets"])
 
-    @router.post("/transformation-sets/{id}/try", name="try", responses=responses(401, 403, 404, 422))
-    async def try_number(id: UUID, body: Try, request: Request, caller: Caller) -> Tried:
+    @router.post(
+        "/transformation-sets/{id}/try",
+        name="try",
+        response_model=Tried,
+        responses=responses(401, 403, 404, 409, 422),
+        openapi_extra=READ_HEADERS,
+    )
+    async def try_number(
+        id: UUID, body: Try, request: Request, caller: Annotated[Principal, allowed(TRANSFORMATION_SETS, "r")]
+    ) -> Response:
         """Which rule of the set would rewrite a number, and into what; nothing is changed."""
-        TRANSFORMATION_SETS.require(caller, "r")
-        db: Database = request.app.state.db
-        async with db.transaction(Scope.of(caller)) as tx:
-            await fetch(tx, TRANSFORMATION_SETS, caller, id)
-            rules = select(RULE_TABLE).where(
-                RULE_TABLE.c.transformation_set_id == id, RULE_TABLE.c.direction == body.direction
-            )
-            ordered = rules.order_by(RULE_TABLE.c.priority, RULE_TABLE.c.id)
-            rows = [dict(r) for r in (await tx.execute(ordered)).mappings()]
-        return tried(rows, body.number)
+
+        async def effect() -> Answer:
+            rows = await _rules(request.app.state.db, caller, id, body.direction)
+            return Answer(200, tried(rows, body.number).model_dump(mode="json"))
+
+        return await once_reading(request, caller, effect)
 
     return router
+
+
+async def _rules(db: Database, caller: Principal, set_id: UUID, direction: Direction) -> list[Row]:
+    """A set's rules of one direction, in order. NotFound outside the caller's scope."""
+    async with db.transaction(Scope.of(caller)) as tx:
+        await fetch(tx, TRANSFORMATION_SETS, caller, set_id)
+        rules = select(RULE_TABLE).where(
+            RULE_TABLE.c.transformation_set_id == set_id, RULE_TABLE.c.direction == direction
+        )
+        ordered = rules.order_by(RULE_TABLE.c.priority, RULE_TABLE.c.id)
+        return [dict(r) for r in (await tx.execute(ordered)).mappings()]
 
 
 def tried(rows: list[Row], number: str) -> Tried:

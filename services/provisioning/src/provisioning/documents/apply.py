@@ -2,8 +2,9 @@
 
 Every item, every removal and the brand itself is one step: a single write of the resource kit, with its
 rules, audit entry, event and version. Steps that are refused are tried again as long as others succeed: a
-pattern may only go once its route has gone, a feature only once no client has it. What is still refused in
-the end is answered together, each with its path in the document, and the transaction is undone.
+pattern may only go once its route has gone, a feature only once no client has it. Rows that wait for each
+other's values (two patterns swap their prefixes) let go of them first. What is still refused in the end is
+answered together, each with its path in the document, and the transaction is undone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from provisioning.documents.outcome import Applied
 from provisioning.documents.reading import Said
 from provisioning.documents.rows import BrandRows
 from provisioning.documents.shape import Section
-from provisioning.documents.steps import Context, Later, LetGo, Remove, Step, Waits, Write
+from provisioning.documents.steps import TAKEN, Context, Later, LetGo, Remove, Step, Waits, Write
 
 
 async def apply_document(
@@ -49,7 +50,7 @@ class _Work:
         pending: Sequence[Step] = await asyncio.to_thread(self._steps, prune)
         while pending:
             left = await self._round(pending)
-            if len(left) == len(pending):
+            if len(left) == len(pending) and not await self._let_swap(left):
                 await self._say_why(left)
             pending = left
             await self._look_again(pending)
@@ -87,11 +88,18 @@ class _Work:
             done = await step.attempt(self.context)
         except (Waits, Problem) as reason:
             await savepoint.rollback()
+            errors = reason.errors if isinstance(reason, Problem) else []
+            step.refused = frozenset(e.field for e in errors if e.code in TAKEN)
             self.errors += _errors_of(step, reason) if isinstance(reason, Problem) else []
             return False
         await savepoint.commit()
         self.applied.add(step, done)
         return True
+
+    async def _let_swap(self, left: Sequence[Step]) -> bool:
+        """Have rows let go of values that others may want: whether any did, and a round may move again."""
+        parked = [await step.park(self.context) for step in left if isinstance(step, Write)]
+        return any(parked)
 
     async def _say_why(self, left: Sequence[Step]) -> None:
         """Nothing moves any more: InvalidInput. Steps that only wait are asked what they lack."""

@@ -42,6 +42,16 @@ class Revealed(BaseModel):
     secrets: dict[str, Any]
 
 
+class Warned(BaseModel):
+    """What is allowed and probably not meant, as the single write of that row would say it."""
+
+    path: str
+    resource: str
+    code: str
+    field: str
+    message: str
+
+
 class ApplyAnswer(ApiModel):
     """What was done; with dry_run, what would be."""
 
@@ -52,6 +62,7 @@ class ApplyAnswer(ApiModel):
     deleted: int
     unchanged: int
     changes: list[RowChange]
+    warnings: list[Warned] = []
     revealed: list[Revealed] = []
 
 
@@ -83,6 +94,7 @@ class Applied:
             deleted=counts["delete"],
             unchanged=self.unchanged,
             changes=[_row_change(d, dry_run) for d in self.rows.values()],
+            warnings=[warned for d in self.rows.values() for warned in _warned(d)],
             revealed=[] if dry_run else [_revealed(d) for d in self.rows.values() if _secrets(d)],
         )
         return answer.model_dump(mode="json")
@@ -93,7 +105,8 @@ def _merged(first: Done, second: Done) -> Done:
     for name, change in second.changes.items():
         before = changes[name]["before"] if name in changes else change["before"]
         changes[name] = {"before": before, "after": change["after"]}
-    reveal = {**first.reveal, **second.reveal}
+    warnings = [*first.reveal.get("warnings", ()), *second.reveal.get("warnings", ())]
+    reveal = {**first.reveal, **second.reveal, "warnings": warnings}
     return Done(first.action, first.section, first.path, first.row_id, second.key, changes, reveal)
 
 
@@ -116,6 +129,13 @@ def _revealed(done: Done) -> Revealed:
     return Revealed(resource=_resource(done.section), key=done.key, id=done.row_id, secrets=_secrets(done))
 
 
+def _warned(done: Done) -> list[Warned]:
+    """The warnings of a row's writes."""
+    told = done.reveal.get("warnings", ())
+    place = {"path": done.path, "resource": _resource(done.section)}
+    return [Warned(**place, **{name: each[name] for name in ("code", "field", "message")}) for each in told]
+
+
 def _secrets(done: Done) -> dict[str, Any]:
-    """What is told once; warnings of a write are no secret and come again when it is read."""
+    """What is told once; warnings of a write are no secret."""
     return {name: value for name, value in done.reveal.items() if name != "warnings"}

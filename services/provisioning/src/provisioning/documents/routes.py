@@ -9,15 +9,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from landline.chassis.auth import Caller
+from landline.chassis.auth import Principal
 from landline.chassis.document_text import JSON_TYPE, YAML_TYPE, Unreadable, read_text, write_yaml
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, responses
-from landline.chassis.resources import Actor, Registry, actor_of, fetch
+from landline.chassis.resources import Actor, Registry, actor_of, allowed, fetch
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from provisioning.api.brands import BRANDS
 from provisioning.documents.apply import apply_document
 from provisioning.documents.export import export_brand, operators_only
 from provisioning.documents.outcome import ApplyAnswer
@@ -49,7 +50,9 @@ def documents_router(registry: Registry) -> APIRouter:
         responses={200: {"content": _BOTH}, **responses(401, 403, 404, 409, 422)},
         response_class=JSONResponse,
     )
-    async def export(id: UUID, request: Request, caller: Caller) -> Response:
+    async def export(
+        id: UUID, request: Request, caller: Annotated[Principal, allowed(BRANDS, "r")]
+    ) -> Response:
         """The whole brand as one document, without secrets and ids; YAML if `Accept` asks for it."""
         document = await export_brand(request.app.state.db, registry, caller, id)
         if "yaml" not in request.headers.get("accept", ""):
@@ -66,7 +69,7 @@ def documents_router(registry: Registry) -> APIRouter:
     async def apply(
         id: UUID,
         request: Request,
-        caller: Caller,
+        caller: Annotated[Principal, allowed(BRANDS, "r")],
         dry_run: Annotated[bool, Query(description="say what would change, and change nothing")] = False,
         prune: Annotated[bool, Query(description="delete what a section of the document lacks")] = False,
     ) -> Response:

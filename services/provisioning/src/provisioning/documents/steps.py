@@ -12,6 +12,7 @@ from landline.chassis.problems import FieldError, InvalidInput, NotFound, field_
 from landline.chassis.resources import Actor, ApiModel, Reference, Row, create, delete, update
 from landline.chassis.resources.wire import create_schema, field_value, patched, to_columns, wire_value
 from pydantic import ValidationError
+from sqlalchemy import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provisioning.documents.names import CLIENT, NoSuchName, canonical, full_key
@@ -20,6 +21,8 @@ from provisioning.documents.rows import BrandRows
 from provisioning.documents.shape import Section
 
 Action = Literal["create", "update", "delete"]
+TAKEN = frozenset({"taken", "code_in_use"})
+"""Codes of refusals that say: another row has this value."""
 
 
 @dataclass
@@ -54,6 +57,8 @@ class Step(ABC):
 
     path: str
     subject: str = ""
+    refused: frozenset[str] = frozenset()
+    """Fields whose values another row had, when it was last tried."""
 
     @abstractmethod
     async def attempt(self, context: Context) -> Done | None:
@@ -73,6 +78,7 @@ class Write(Step):
 
     def __init__(self, item: Item, row: Row | None) -> None:
         self.item, self.row, self.path = item, row, item.path
+        self.was: Row = {}
 
     def sets_later(self) -> bool:
         """True when the item says fields that can only be set once everything is there."""
@@ -92,6 +98,23 @@ class Write(Step):
         if self.row is None:
             return await self._create(context, fields)
         return await change(context, self, self, fields)
+
+    async def park(self, context: Context) -> bool:
+        """Let the row go of its values of the refused fields, once; a later attempt gives it others.
+
+        No write of its own: no audit entry, event or version; they tell of the value that the row had.
+        """
+        if self.row is None or self.was:
+            return False
+        table, row = self.item.section.resource.table, self.row
+        texts = {f for f in self.refused if f in table.c and isinstance(table.c[f].type, Text)}
+        self.was = {name: row[name] for name in texts}
+        if texts:
+            moved = (
+                table.update().where(table.c.id == row["id"]).values(dict.fromkeys(texts, f"~{row['id']}"))
+            )
+            await context.tx.execute(moved)
+        return bool(texts)
 
     def is_idle(self, _context: Context) -> bool:
         """The row is what the item says."""
@@ -218,7 +241,9 @@ async def change(context: Context, step: Step, write: Write, fields: Row) -> Don
     if not _differs(section, row, patch):
         return None
     patch |= secrets if section is brand.root else {}
-    new, reveal = await update(context.tx, brand.registry, resource, context.actor, row["id"], patch)
+    new, reveal = await update(
+        context.tx, brand.registry, resource, context.actor, row["id"], patch, was=write.was
+    )
     if new["version"] == row["version"]:
         return None
     write.row = new

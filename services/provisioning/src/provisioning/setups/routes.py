@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
-from landline.chassis.auth import Caller
+from fastapi import APIRouter, Depends, Query, Request, Response
+from landline.chassis.auth import Principal, right
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Forbidden, responses
@@ -30,6 +30,9 @@ _KEY = {
 }
 
 
+_DRY: dict[str, Any] = {"model": ClientSetupDone, "description": "dry_run: what would be made"}
+
+
 def setups_router(registry: Registry) -> APIRouter:
     """The one route that writes. Needs `app.state.db`."""
     router = APIRouter(tags=["client-setups"])
@@ -39,12 +42,12 @@ def setups_router(registry: Registry) -> APIRouter:
         name="set up client",
         status_code=201,
         response_model=ClientSetupDone,
-        responses=responses(401, 403, 404, 409, 413, 422, 503),
+        responses={200: _DRY, **responses(401, 403, 404, 409, 413, 422, 503)},
         openapi_extra={"parameters": [_KEY]},
     )
     async def set_up(
         request: Request,
-        caller: Caller,
+        caller: Annotated[Principal, Depends(right(CLIENT_SETUPS.name, "c"))],
         body: ClientSetupFields,
         dry_run: Annotated[bool, Query(description="say what would be made, and make nothing")] = False,
     ) -> Response:
@@ -72,7 +75,7 @@ def setups_router(registry: Registry) -> APIRouter:
     return router
 
 
-def _may(caller: Any, asked: ClientSetupFields) -> None:
+def _may(caller: Principal, asked: ClientSetupFields) -> None:
     """Billing is asked as a service, so the caller's own rights there are checked here."""
     if caller.level == "client":
         raise Forbidden("for operators only", code="no_right")

@@ -15,7 +15,7 @@ from landline.chassis.resources.declaration import (
     Row,
 )
 from landline.chassis.resources.field_types import ApiModel, Micros, MoneyText
-from landline.chassis.resources.routes import actor_of, check_texts, resource_router
+from landline.chassis.resources.routes import actor_of, allowed, check_texts, resource_router
 from landline.chassis.resources.tables import owned_by_brand, owned_by_client, row_columns
 from landline.chassis.resources.writing import changed_event, check_new, create, delete, fetch, owners, update
 
@@ -32,6 +32,7 @@ __all__ = [
     "Rights",
     "Row",
     "actor_of",
+    "allowed",
     "changed_event",
     "check_new",
     "check_texts",

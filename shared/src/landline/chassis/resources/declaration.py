@@ -124,6 +124,8 @@ class Resource:
     parent: the reference whose row tells the brand when the platform level does not say it.
     unowned_readable: a client also reads (never writes) the rows of its brand that belong to no client.
     `unique` maps the name of a database constraint to the field a 409 `<field>_taken` names.
+    `shown_to` makes of a row what a caller sees of it, where that depends on the row; what it
+    may change is no filter.
     `key` names the fields that tell a row from its siblings where ids mean nothing: in a brand's document
     (docs/configuration-as-code.md). Empty: the owner and the unique field, else all fields.
     """
@@ -155,6 +157,7 @@ class Resource:
     rules: Sequence[Hook] = ()
     after: Sequence[Hook] = ()
     publish: Callable[[Row, Row], Row] | None = None
+    shown_to: Callable[[Row, Principal], Row] | None = None
     stream: str | None = None
     about: str = ""
 
@@ -190,6 +193,10 @@ class Resource:
     def hidden(self, principal: Principal) -> frozenset[str]:
         """The fields that this caller never sees, nor filters or sorts by."""
         return self.hidden_from_client if principal.level == "client" else frozenset()
+
+    def seen(self, row: Row, principal: Principal) -> Row:
+        """The row as this caller sees it."""
+        return row if self.shown_to is None else self.shown_to(row, principal)
 
 
 @dataclass(frozen=True)

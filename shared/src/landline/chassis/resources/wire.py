@@ -49,6 +49,7 @@ def field_value(resource: Resource, name: str, row: Row) -> Any:
 def to_wire(resource: Resource, row: Row, principal: Principal | None = None) -> Row:
     """A row as its JSON object: what this principal may see of it; None: everything."""
     hidden = resource.hidden(principal) if principal else frozenset()
+    row = resource.seen(row, principal) if principal else row
     return {
         name: wire_value(row[key]) if key is not None and not money else _shown(key, row)
         for name, key, money in _columns_shown(resource, hidden)

@@ -94,13 +94,15 @@ async def update(
     if_match: str | None = None,
     without: Collection[Hook] = (),
     also: Collection[Hook] = (),
+    was: Row | None = None,
 ) -> tuple[Row, Row]:
     """Apply a JSON merge patch: (row, fields revealed once). A patch that changes nothing writes nothing.
 
     `without`: rules left out, for a use case that is the allowed way round them; `also`: rules of its own.
+    `was`: what columns held that this transaction moved out of another row's way; the patch gives them anew.
     """
     resource.require(actor.principal, "u")
-    old = await _fetch_to_write(tx, resource, actor, row_id)
+    old = {**await _fetch_to_write(tx, resource, actor, row_id), **(was or {})}
     _check_version(old, if_match)
     try:
         given = resource.fields.model_validate(patched(resource, old, patch))
