@@ -28,12 +28,23 @@ _DETAILS = {
     429: ("too_many_attempts", "too many attempts; wait a little"),
     503: ("database_away", "the database does not answer at the moment"),
 }
+_ACRONYMS = {"ddi": "DDI", "ddis": "DDIs", "api": "API", "csv": "CSV", "sip": "SIP"}
 _INVALID = {"field": "name", "code": "string_too_short", "message": "String should have at least 1 character"}
 
 
 def operation_id(name: str) -> str:
     """`list rating-plans` -> `list_rating_plans`: what a generated client calls it."""
     return name.replace(" ", "_").replace("-", "_").replace("/", "_").lower()
+
+
+def title(name: str) -> str:
+    """`List Rating-Plans` -> `List rating plans`: a title as people write it. Twice changes nothing."""
+    words = name.replace("_", " ").replace("-", " ").split()
+    if all(word[:1].isupper() for word in words):  # FastAPI's, made of a function's name
+        words = [words[0], *(word.lower() for word in words[1:])]
+    words = [_ACRONYMS.get(word.lower(), word) for word in words]
+    text = " ".join(words)
+    return text[0].upper() + text[1:]
 
 
 def complete(document: Json) -> Json:
@@ -63,9 +74,8 @@ def _describe_problems(document: Json) -> None:
 
 
 def _describe(operation: Json) -> None:
-    summary = operation.get("summary") or operation["operationId"].replace("_", " ")
-    operation["summary"] = summary
-    operation.setdefault("description", f"{summary[0].upper()}{summary[1:]}.")
+    summary = operation["summary"] = title(operation.get("summary") or operation["operationId"])
+    operation.setdefault("description", f"{summary}.")
     for parameter in operation.get("parameters", []):
         if not parameter.get("description"):
             known = {"id": "the row's id", "limit": "rows per page"}

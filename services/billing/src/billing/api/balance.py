@@ -112,6 +112,7 @@ def ledger_router(registry: Registry) -> APIRouter:
 
 @router.get(
     "/clients/{client_id}/balance",
+    summary="Get a client's balance",
     response_model=Balance,
     responses=responses(401, 403, 404),
     dependencies=[Depends(DetailsOf(needed=True))],
@@ -139,6 +140,7 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 @router.post(
     "/clients/{client_id}/balance/operations",
+    summary="Move money by hand",
     status_code=201,
     response_model=OperationDone,
     responses=responses(401, 403, 404, 409, 422),

@@ -50,6 +50,7 @@ _BEFORE_ALL = UUID(int=0)
 
 @router.get(
     "/rating-plans/{id}/prices.csv",
+    summary="Download a plan's prices",
     response_class=Response,
     responses={
         200: {"content": {"text/csv": {"schema": {"type": "string"}}}},

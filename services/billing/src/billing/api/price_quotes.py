@@ -81,6 +81,7 @@ class QuoteRead(BaseModel):
 
 @router.post(
     "/price-quotes",
+    summary="Price a call",
     response_model=QuoteRead,
     responses=responses(401, 403, 404, 409, 422),
     openapi_extra=READ_HEADERS,

@@ -39,6 +39,7 @@ router = APIRouter(tags=["live calls"])
 
 @router.get(
     "/calls/events",
+    summary="Watch live calls",
     response_class=Response,
     responses={**_STREAM, **responses(401, 403, 404, 422, 503)},
 )

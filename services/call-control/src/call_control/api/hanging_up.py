@@ -32,6 +32,7 @@ _HEADERS = [
 
 @router.post(
     "/calls/{call_id}/hangup",
+    summary="Hang up a call",
     status_code=202,
     responses=responses(401, 403, 404, 409, 422),
     openapi_extra={"parameters": _HEADERS},

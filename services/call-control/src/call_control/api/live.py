@@ -196,7 +196,9 @@ class UsageOut(BaseModel):
     currency: str
 
 
-@router.get("/clients/{client_id}/usage", responses=responses(401, 403, 404))
+@router.get(
+    "/clients/{client_id}/usage", summary="Get a client's usage now", responses=responses(401, 403, 404)
+)
 async def usage(client_id: str, request: Request, caller: Caller) -> UsageOut:
     """A client's counters now, and those of its local day."""
     services = services_of(request)

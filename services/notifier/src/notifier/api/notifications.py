@@ -99,6 +99,7 @@ router = APIRouter()
 
 @router.get(
     "/notifications/{id}/content",
+    summary="Read a mail's words",
     tags=["notifications"],
     response_model=Content,
     responses=responses(401, 403, 404, 422),
@@ -116,6 +117,7 @@ async def content(id: UUID, request: Request, caller: Caller) -> Row:
 
 @router.post(
     "/notifications/{id}/resend",
+    summary="Send a mail again",
     tags=["notifications"],
     status_code=201,
     responses=responses(401, 403, 404, 409, 422),

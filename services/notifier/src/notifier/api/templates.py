@@ -156,6 +156,7 @@ class PreviewAnswer(ApiModel):
 
 @router.post(
     "/notification-templates/preview",
+    summary="Preview a template",
     tags=["notification-templates"],
     response_model=PreviewAnswer,
     responses=responses(401, 403, 404, 409, 422),
@@ -235,7 +236,12 @@ async def _client(tx: AsyncConnection, client_id: UUID | str | None) -> Client |
     )
 
 
-@router.get("/notification-kinds", tags=["notification-templates"], responses=responses(401))
+@router.get(
+    "/notification-kinds",
+    summary="List notification kinds",
+    tags=["notification-templates"],
+    responses=responses(401),
+)
 async def kinds(_caller: Caller) -> list[dict[str, Any]]:
     """Every kind of notification, the variables its templates may use, and its built-in words."""
     return [

@@ -40,6 +40,7 @@ def try_router() -> APIRouter:
     @router.post(
         "/transformation-sets/{id}/try",
         name="try",
+        summary="Try a number",
         response_model=Tried,
         responses=responses(401, 403, 404, 409, 422),
         openapi_extra=READ_HEADERS,

@@ -184,7 +184,7 @@ def _add_create(router: APIRouter, registry: Registry, resource: Resource, read:
         response_model=read,
         responses={201: _MADE, **responses(401, 403, 409, 413, 422)},
         openapi_extra={"parameters": [_header("Idempotency-Key"), _header("X-Reason")]},
-        description=f"A new row of {resource.name}. {resource.fields.__doc__ or ''}".strip(),
+        description=resource.fields.__doc__ or f"A new row of {resource.name}.",
     )
     async def create_row(
         request: Request,
