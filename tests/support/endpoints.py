@@ -16,9 +16,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "endpoints.md"
 METHODS = ("get", "post", "put", "patch", "delete")
 HEAD = """# Endpoints
 
-Every address, by service. Generated (`python -m tests.support.endpoints`) from the OpenAPI documents, which have
-bodies, fields, examples and errors: `/api/<service>/v1/docs`. Beside them each service has `/healthz`, `/readyz`
-and `/metrics`; an embedded run also `/dev/mails` and, with `LANDLINE_TEST_CLOCK=1`, `/dev/clock`.
+Every address, by service. Generated (`python -m tests.support.endpoints`) from the OpenAPI documents, which
+have bodies, fields, examples and errors: `/api/<service>/v1/docs`. Beside them each service has `/healthz`,
+`/readyz` and `/metrics`; an embedded run also `/dev/mails` and, with `LANDLINE_TEST_CLOCK=1`, `/dev/clock`.
 """
 
 
