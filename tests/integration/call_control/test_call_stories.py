@@ -331,6 +331,17 @@ async def test_a_call_may_outlive_its_first_bound_after_a_top_up(world: World) -
     assert (await beat(world, 20, talking(call), seq=2)).extend == {call.call_id: 130}
 
 
+async def test_the_keeper_tells_of_a_longer_bound_when_a_lease_comes_near_the_old_one(world: World) -> None:
+    """Money that came after the last heartbeat: the edge's timer would else cut a call that can pay."""
+    await world.post(1_500_000)
+    call = await world.answered()
+    early = await keep_once(world.calls, world.at(40), SILENT_MS)
+    await world.calls.touch(call.call_id, EDGE, world.at(90))
+    await world.post(600_000)
+    late = await keep_once(world.calls, world.at(100), SILENT_MS)
+    assert [kept.raised for kept in (early, late)] == [(), ((await world.read(call.call_id), 210),)]
+
+
 async def test_the_keeper_runs_until_told_to_stop_and_survives_trouble(world: World) -> None:
     """A keeper that dies silently lets every call run out of money."""
     call = await world.answered(terms=POSTPAID)

@@ -101,6 +101,15 @@ async def test_a_cut_call_ends_at_its_own_edge_without_waiting_for_a_heartbeat(
     await until(agent.so_far, equals=[("landline.hang_up", [call.call_id, "no_credit"])])
 
 
+async def test_a_call_that_can_pay_for_longer_is_told_to_its_own_edge(world: World, agent: Agent) -> None:
+    """Its timer would cut what has been paid for."""
+    commands = await commands_with(world, agent)
+    await world.post(1_000_000)
+    call = await world.answered(edge_id=c.EDGE)
+    await commands.extend([(call, 210)])
+    await until(agent.so_far, equals=[("landline.extend", [call.call_id, 210])])
+
+
 async def test_an_edge_that_is_away_stops_nobody(world: World, agent: Agent) -> None:
     """Its heartbeat will hear of it."""
     commands = await commands_with(world, agent)

@@ -168,7 +168,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(run_days(parts.db, settings.clock, stop))
         group.create_task(purge(parts.db, stop))
         group.create_task(_keep_built(parts, stop))
-        group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop, commands.hang_up))
+        group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop, commands))
         keep_ms = settings.keep_calls_s * 1000
         group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop, keep_ms))
         group.create_task(_keep_swept(parts, stop))

@@ -53,7 +53,11 @@ class EdgeCommands:
 
     async def hang_up(self, calls: Sequence[LiveCall]) -> None:
         """These calls are past their cut: the edge of each ends it now, not at its next heartbeat."""
-        self._beside(self._hang_up(calls))
+        self._beside(self._of_calls("landline.hang_up", [(call, call.cut_cause or "") for call in calls]))
+
+    async def extend(self, bounds: Sequence[tuple[LiveCall, int]]) -> None:
+        """These calls can pay for longer than their edge's timer: it is set to the new max_duration_s."""
+        self._beside(self._of_calls("landline.extend", bounds))
 
     async def tell_changes(self, changes: Sequence[Change]) -> None:
         """Changed devices lose the hash that edges keep for a minute; changed lists are fetched at once."""
@@ -63,14 +67,14 @@ class EdgeCommands:
         if any(change.entity in IN_FILES for change in changes):
             self._beside(self._to_all("landline.reload"))
 
-    async def _hang_up(self, calls: Sequence[LiveCall]) -> None:
+    async def _of_calls(self, method: str, told: Sequence[tuple[LiveCall, str | int]]) -> None:
+        """Each call's own edge is told of it."""
         edges = {edge.id: edge for edge in await self._edges()}
-        named = [(edges.get(call.facts.edge_id or ""), call) for call in calls]
         async with asyncio.TaskGroup() as group:
-            for edge, call in named:
+            for call, what in told:
+                edge = edges.get(call.facts.edge_id or "")
                 if edge is not None:
-                    params = (call.call_id, call.cut_cause or "")
-                    group.create_task(tell_all([edge], "landline.hang_up", *params))
+                    group.create_task(tell_all([edge], method, call.call_id, what))
 
     async def _drop_credentials(self, devices: Sequence[Change]) -> None:
         brands = read_fields(await self._batch.execute("HGETALL", keys.BRANDS))

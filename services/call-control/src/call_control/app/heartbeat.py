@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from call_control.app.call_port import Calls, EdgeStates
+from call_control.app.raise_bound import raised_bound_s
 from call_control.app.reap import reap
 from call_control.app.record_answer import record_answer
 from call_control.app.record_end import remembered_by
 from call_control.app.recorded import foreign
 from call_control.domain.edge_list import EdgeState, Page, believed, hear
-from call_control.domain.lease import UNLIMITED_MICROS, outer_bound_s
-from call_control.domain.live_call import LiveCall, State
+from call_control.domain.live_call import State
 from call_control.domain.replies import NewCall, Status, TouchReply
 
 MOST_CALLS: Final = 100
@@ -101,27 +101,10 @@ async def _extended(calls: Calls, found: Sequence[tuple[Named, TouchReply]], now
     talking = [one.call_id for one, touch in found if touch.extendable]
     raised: dict[str, int] = {}
     for call in await calls.read_calls(talking):
-        bound = await _raised_bound(calls, call, now_ms)
+        bound = await raised_bound_s(calls, call, now_ms)
         if bound is not None:
             raised[call.call_id] = bound
     return raised
-
-
-async def _raised_bound(calls: Calls, call: LiveCall, now_ms: int) -> int | None:
-    if not call.billed or call.cut_at_ms is not None or call.answered_ms is None:
-        return None
-    facts = call.facts
-    old = outer_bound_s(call.tariff, facts.admitted_at_ms, call.payable_micros, facts.cap_s)
-    if old >= facts.cap_s or call.covered_s + facts.lease_s < old:
-        return None
-    usage = await calls.client_usage(call.partition, facts.client_id, facts.timezone, now_ms)
-    free = room = UNLIMITED_MICROS
-    if call.terms.rule != "postpaid" or call.terms.credit_micros is not None:
-        free = usage.available_micros + (call.terms.credit_micros or 0)
-    if call.terms.limit_micros is not None:
-        room = call.terms.limit_micros - usage.day_spend_micros - usage.day_held_micros
-    money = call.held_micros + max(0, min(free, room))
-    return outer_bound_s(call.tariff, call.answered_ms, money, facts.cap_s)
 
 
 async def resync(

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from landline.kernel.clock import Clock
 
 from call_control.app.call_port import Calls
+from call_control.app.raise_bound import first_bound_s, nears_bound, raised_bound_s
 from call_control.app.reap import reap
 from call_control.domain.lease import Cut, Extend, Payable, Reap, Step, Wait, extension, next_step
 from call_control.domain.live_call import LiveCall, State
@@ -26,16 +27,25 @@ DUE_AT_ONCE: Final = 500
 """Calls of a partition that one look takes."""
 log = structlog.get_logger(__name__)
 
-HangUp = Callable[[Sequence[LiveCall]], Awaitable[None]]
+
+class EdgeTimers(Protocol):
+    """`adapters.edge_commands.EdgeCommands`: what an edge hears at once, beside its heartbeats."""
+
+    async def hang_up(self, calls: Sequence[LiveCall]) -> None: ...
+    async def extend(self, bounds: Sequence[tuple[LiveCall, int]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One poll: how many calls were extended and lost, which must be hung up, when the next is due."""
+    """One poll: how many calls were extended and lost, which must be hung up, when the next is due.
+
+    `raised`: calls that may last longer than their edge's timer, with the new max_duration_s.
+    """
 
     extended: int = 0
     lost: int = 0
     cut: tuple[LiveCall, ...] = ()
+    raised: tuple[tuple[LiveCall, int], ...] = ()
     next_due_ms: int | None = None
 
 
@@ -44,19 +54,21 @@ async def run_keeper(
     clock: Clock,
     silent_ms: int,
     stop: asyncio.Event,
-    hang_up: HangUp | None = None,
+    edges: EdgeTimers | None = None,
 ) -> None:
     """Poll all partitions once a second, or sooner when the next call is due, until `stop`.
 
-    `hang_up` is told of calls past their cut moment (the edge's control address); heartbeats tell too.
+    `edges` are told of calls past their cut moment and of longer ones, at once; heartbeats tell too.
     Redis away: waits and goes on; nothing is lost, since due calls stay due.
     """
     while not stop.is_set():
         now_ms, pause_ms = clock.now_ms(), POLL_MS
         try:
             kept = await keep_once(calls, now_ms, silent_ms)
-            if kept.cut and hang_up is not None:
-                await hang_up(kept.cut)
+            if kept.cut and edges is not None:
+                await edges.hang_up(kept.cut)
+            if kept.raised and edges is not None:
+                await edges.extend(kept.raised)
             if kept.next_due_ms is not None:
                 pause_ms = max(10, min(POLL_MS, kept.next_due_ms - now_ms))
         except Exception as error:  # whatever it is, calls must go on being kept
@@ -78,8 +90,24 @@ async def keep_once(calls: Calls, now_ms: int, silent_ms: int) -> Kept:
         extended=sum(isinstance(step, Extend) for step in steps),
         lost=sum(isinstance(step, Reap) for step in steps),
         cut=tuple(call for call, step in zip(due, steps, strict=True) if isinstance(step, Cut)),
+        raised=await _raised(
+            calls, [c for c, s in zip(due, steps, strict=True) if isinstance(s, Extend)], now_ms
+        ),
         next_due_ms=_next_ms(soon, len(due), now_ms),
     )
+
+
+async def _raised(
+    calls: Calls, extended: Sequence[LiveCall], now_ms: int
+) -> tuple[tuple[LiveCall, int], ...]:
+    """Of calls just extended: those whose edge would cut them within the next lease, though they can pay."""
+    near = [call.call_id for call in extended if nears_bound(call, 2 * call.facts.lease_s)]
+    raised = []
+    for call in await calls.read_calls(near):
+        bound_s = await raised_bound_s(calls, call, now_ms)
+        if bound_s is not None and bound_s > first_bound_s(call):
+            raised.append((call, bound_s))
+    return tuple(raised)
 
 
 def _next_ms(soon: Sequence[tuple[int, str]], taken: int, now_ms: int) -> int | None:
