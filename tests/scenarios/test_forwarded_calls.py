@@ -52,6 +52,7 @@ async def test_an_unconditional_forward_rings_no_device_and_is_billed(house: Hou
     came, went = ended[call["call_id"]], ended[call["child_call_id"]]
     assert (came.duration_s, came.charge_micros, came.call.direction) == (30, 0, "inbound")
     assert (went.duration_s, went.charge_micros, went.server_id) == (30, 600_000, c.SERVER)
+    assert (went.carrier_id, came.carrier_id, came.server_id) == (c.CARRIER, None, None)
     assert (went.call.parent_call_id, went.call.ddi_id, went.call.hops) == (call["call_id"], c.DDI, 1)
     await house.nothing_left()
 

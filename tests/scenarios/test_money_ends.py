@@ -7,7 +7,9 @@ from collections import Counter
 from typing import Any
 
 import redis
+from landline.contracts.streams import calls, dead_letters
 
+from tests.support.books import command
 from tests.support.story_edge import Edge
 from tests.support.stream_view import all_read
 from tests.support.world import BY_THE_MINUTE, MOBILE, NOTIFIER, Brand, Home, Platform, Row, until
@@ -144,3 +146,17 @@ def test_an_operator_can_take_back_only_what_no_call_holds(brand: Brand, edge: E
     until(lambda: home.usage()["held"] == "0.02", "only the call holds money")
     call.ended(cause="cancelled")
     assert home.settled()["available"] == "0.02"
+
+
+def test_reconcile_fails_while_a_call_lies_in_the_dead_letters(platform: Platform) -> None:
+    """Such a call is in no record and no balance: that all counters agree must not be all that is said."""
+    grave = dead_letters(calls(63), "billing")
+    with redis.Redis.from_url(platform.stack.redis_url()) as store:
+        store.xadd(grave, {"entry_id": "1-1", "reason": "a bug", "event": "{}"})
+        try:
+            told = command(platform.stack, "call_control", "reconcile")
+        finally:
+            store.delete(grave)
+    assert told.returncode == 1
+    assert "1 dead letters of billing on {p63}:landline:calls" in told.stdout
+    assert command(platform.stack, "call_control", "reconcile").returncode == 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from call_control.adapters.placement import Change
+from call_control.app.keep_leases import keep_once
 from landline.contracts.call_control.events import CallEnded, CallRejected, DailyUsageCrossed
 
 from tests.support import configured as c
@@ -49,6 +50,24 @@ async def test_a_call_from_question_to_charge(story: Story) -> None:
     told = event.read(CallEnded)
     assert (told.duration_s, told.charge_micros, told.ended_by) == (90, 1_800_000, "caller")
     assert (told.carrier_id, told.server_id) == (c.CARRIER, c.SERVER)
+
+
+@pytest.mark.parametrize("how", ["named by the answer", "by another worker", "of another brand", "lost"])
+async def test_the_carrier_of_a_call_is_recorded_however_it_ends(story: Story, how: str) -> None:
+    """Whoever settles it: without its carrier a call can't be compared with what the carrier bills."""
+    call = await story.call()
+    assert await story.report(call, "answered", server_id=c.SERVER_2) == 204
+    story.parts.facts._on_gap()  # as a worker that has never heard of the brand
+    if how == "lost":
+        story.clock.advance_s(4_000)
+        await keep_once(story.parts.store, story.clock.now_ms(), story.parts.silent_ms)
+    else:
+        named = {"by another worker": c.SERVER_2, "of another brand": c.DEVICE}.get(how)
+        assert await story.report(call, "ended", server_id=named) == 204
+    [event] = await story.events("call.ended.v1")
+    told = event.read(CallEnded)
+    expected = (None, c.DEVICE) if how == "of another brand" else (c.CARRIER, c.SERVER_2)
+    assert (told.carrier_id, told.server_id) == expected
 
 
 async def test_a_repeated_question_has_the_same_answer_until_the_call_is_over(story: Story) -> None:

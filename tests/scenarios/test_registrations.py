@@ -82,3 +82,28 @@ def test_a_place_that_is_not_allowed_is_refused(brand: Brand, edge: Edge) -> Non
     until(lambda: register(edge, home, 1)["reason"] == "source_not_allowed", "the filter is on")
     register(edge, home, 1, expires_s=0)
     assert registrations(home)["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("contact", ""),
+        ("contact", "sip:a@192.0.2.1\r\nRoute: <sip:198.51.100.1>"),
+        ("contact", "<sip:a@192.0.2.1>;expires=9"),
+        ("contact", "http://192.0.2.1/"),
+        ("contact", "*"),  # with an expiry: only who leaves names all (RFC 3261 10.2.2)
+        ("received", "192.0.2.1:5060"),
+        ("received", "sip:192.0.2.1\0"),
+        ("path", "<sip:edge;lr>\r\nX: y"),
+    ],
+)
+def test_a_contact_that_is_no_sip_uri_is_refused_by_name(
+    brand: Brand, edge: Edge, field: str, value: str
+) -> None:
+    """It becomes the Request-URI of the next call to the device: what fits in there must be a URI alone."""
+    home = brand.home()
+    body = {"auth_user": home.device, "auth_realm": brand.domain, "contact": "sip:a@192.0.2.1"}
+    answer = edge.post("/registrations", {**body, "source_ip": "192.0.2.1", field: value})
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert registrations(home)["items"] == []

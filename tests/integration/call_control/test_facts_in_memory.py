@@ -272,6 +272,3 @@ async def test_a_client_is_found_by_its_id_alone(world: World, tmp_path: Path) -
         assert await cache.client("no such brand", c.CLIENT) is None
         assert await cache.client_of_device("no such brand", "casa1") is None
         assert await cache.brand("no such brand") is None
-        await cache.brand(c.BRAND)
-        assert cache.carrier_of_server(c.SERVER) == c.CARRIER
-        assert cache.carrier_of_server("nobody") is None

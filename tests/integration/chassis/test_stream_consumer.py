@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 import typer
-from landline.chassis.dead_letters import list_dead, replay_dead
+from landline.chassis.dead_letters import bury, dead_waiting, list_dead, replay_dead
 from landline.chassis.settings import Settings
 from landline.chassis.stream_commands import add_dead_letters, add_replay
 from landline.chassis.stream_consumer import NotYet, StreamConsumer
@@ -20,7 +20,7 @@ from landline.chassis.stream_watch import measure
 from landline.chassis.streams import Entry, create_groups
 from landline.contracts.call_control.events import CallRinging
 from landline.contracts.envelope import fields, seal
-from landline.contracts.streams import dead_letters
+from landline.contracts.streams import MONEY, dead_letters
 from landline.kernel.ids import new_id
 from typer.testing import CliRunner
 
@@ -132,6 +132,17 @@ async def test_a_poison_entry_harms_only_itself(redis: Any, stream: str) -> None
     (dead,) = await list_dead(redis, stream, GROUP)
     assert "thirteen" in dead["reason"]
     assert await pending(redis, stream) == 0
+
+
+async def test_dead_letters_of_every_reader_are_counted(redis: Any) -> None:
+    """`reconcile` asks for all that read calls and ledger: one group's silence proves nothing."""
+    stream = MONEY[1]
+    await bury(redis, Entry(stream, "1-1", {b"event": b"{}"}), "billing", "why")
+    try:
+        assert await dead_waiting(redis, MONEY) == {(stream, "billing"): 1}
+    finally:
+        await redis.delete(dead_letters(stream, "billing"))
+    assert await dead_waiting(redis, MONEY) == {}
 
 
 async def _buried(redis: Any, stream: str, count: int) -> bool:

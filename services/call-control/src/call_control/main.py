@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from landline.chassis import health
 from landline.chassis.auth import TokenVerifier
 from landline.chassis.consume import consume as run_work
+from landline.chassis.dead_letters import dead_waiting
 from landline.chassis.http_app import build_app
 from landline.chassis.idempotency import purge
 from landline.chassis.logging import configure
@@ -313,10 +314,13 @@ async def _reconcile(settings: Settings, repair_drift: bool) -> int:
             wrong = await repair(counters, wrong)
             print(f"{len(wrong)} left after the repair")
         print(f"drift: {len(wrong) + len(balances)}")
+        dead = await dead_waiting(parts.redis, streams.MONEY)
+        for (stream, group), count in dead.items():
+            print(f"{count} dead letters of {group} on {stream}: calls or money not booked yet")
         waiting, refused = len(parts.spool), parts.spool.refused()
         if waiting or refused:
             print(f"ends of calls kept on this host: {waiting} wait to be settled, {refused} can't be")
-        return 1 if wrong or balances or refused else 0
+        return 1 if wrong or balances or dead or refused else 0
 
 
 def _kept_since(settings: Settings) -> str:

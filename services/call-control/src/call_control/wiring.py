@@ -177,9 +177,7 @@ def edge_routes(parts: Parts) -> EdgeRoutes:
     serve = ServeCode(parts.forward_codes, parts.store)
     admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs, serve)
     move_on = MoveOn(parts.facts, parts.store, legs, parts.geoip.country_of, settings.lease_s, settings.clock)
-    reports = Reports(
-        auth, parts.store, settings.clock, parts.facts, parts.silent_ms, key, parts.spool, parts.late
-    )
+    reports = Reports(auth, parts.store, settings.clock, parts.silent_ms, key, parts.spool, parts.late)
     lists = Lists(auth, parts.store, EdgeStates(parts.batch), settings.clock, parts.silent_ms, key)
     rows = EitherRows(RedisRows(parts.batch), parts.copied)
     secrets, failures = DeviceSecrets(rows, parts.unseal), AuthFailures(parts.batch)

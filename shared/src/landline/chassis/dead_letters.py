@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from landline.chassis.stream_metrics import DEAD_LETTERS
 from landline.chassis.streams import FOR, AnyRedis, Entry
 from landline.contracts.envelope import FIELD
-from landline.contracts.streams import dead_letters
+from landline.contracts.streams import READERS, dead_letters
 
 
 def _failures_key(stream: str, group: str) -> str:
@@ -48,6 +49,13 @@ async def list_dead(redis: AnyRedis, stream: str, group: str, limit: int = 100) 
         }
         for row_id, fields in rows
     ]
+
+
+async def dead_waiting(redis: AnyRedis, streams: Iterable[str]) -> dict[tuple[str, str], int]:
+    """(stream, group) -> how many wait to be replayed, of all that read the streams; none: left out."""
+    graves = [(stream, group) for stream in streams for group in READERS[stream]]
+    counts = [int(await redis.xlen(dead_letters(*grave))) for grave in graves]
+    return {grave: count for grave, count in zip(graves, counts, strict=True) if count}
 
 
 async def replay_dead(redis: AnyRedis, stream: str, group: str) -> int:

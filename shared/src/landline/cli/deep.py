@@ -11,12 +11,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from landline.chassis.dead_letters import list_dead
+from landline.chassis.dead_letters import dead_waiting, list_dead
 from landline.chassis.postgres import Database
 from landline.chassis.redis import AnyRedis, connect, durability_gaps
 from landline.chassis.settings import Settings
 from landline.cli.findings import Finding
-from landline.contracts.streams import READERS, dead_letters
+from landline.contracts.streams import READERS
 
 ROLES = ("provisioning", "call_control", "billing", "notifier")
 PATIENCE_S = 5.0
@@ -96,14 +96,11 @@ async def _durable(redis: AnyRedis) -> list[Finding]:
 async def _dead(redis: AnyRedis) -> list[Finding]:
     """The oldest dead letter of each grave, with its reason."""
     found = []
-    for stream, groups in READERS.items():
-        for group in groups:
-            count = int(await redis.xlen(dead_letters(stream, group)))
-            if count:
-                (oldest,) = await list_dead(redis, stream, group, limit=1)
-                said = f"{count}; the oldest, {oldest['entry_id']}: {oldest['reason']}"[:200]
-                remedy = "mend the cause, then replay (docs/runbooks)"
-                found.append(Finding("wrong", f"dead letters of {group} in {stream}", said, remedy))
+    for (stream, group), count in (await dead_waiting(redis, READERS)).items():
+        (oldest,) = await list_dead(redis, stream, group, limit=1)
+        said = f"{count}; the oldest, {oldest['entry_id']}: {oldest['reason']}"[:200]
+        remedy = "mend the cause, then replay (docs/runbooks)"
+        found.append(Finding("wrong", f"dead letters of {group} in {stream}", said, remedy))
     return found or [Finding("ok", "dead letters", "none", "")]
 
 

@@ -20,6 +20,10 @@ def calls(partition: int) -> str:
 ALL_CALLS = tuple(calls(k) for k in range(PARTITIONS))
 
 
+MONEY = (LEDGER, *ALL_CALLS)
+"""Where an entry that nobody could handle is money not booked."""
+
+
 def dead_letters(stream: str, group: str) -> str:
     """Where a group puts the entries of a stream that failed by themselves, with the reason."""
     return f"{stream}:dead:{group}"

@@ -9,7 +9,9 @@ from landline.chassis.redis import AutoBatch
 from landline.kernel.clock import utc
 from landline.kernel.ids import PARTITIONS, CallId
 
+from call_control.adapters import read_model_keys
 from call_control.adapters.keys import edge_state, keys_of
+from call_control.adapters.row_kinds import row_of
 from call_control.app.list_calls import Place
 from call_control.domain.live_call import LiveCall, parse_call
 from call_control.domain.local_day import local_day
@@ -29,6 +31,12 @@ class CallReads:
         key = keys_of(CallId.parse(call_id).partition).call(call_id)
         found = await self.batch.execute("HGETALL", key)
         return parse_call(call_id, as_map(found)) if found else None
+
+    async def carrier_of(self, call: LiveCall, server_id: str) -> str | None:
+        """The carrier of a server of the call's brand; None when the brand has no such server."""
+        key = read_model_keys.brand(call.partition, call.facts.brand_id)
+        server = row_of(await self.batch.execute("HGET", key, f"server:{server_id}"))
+        return None if server is None else str(server["carrier_id"])
 
     async def read_calls(self, call_ids: Iterable[str]) -> list[LiveCall]:
         """Those of the calls that exist; up to a thousand in one round trip."""

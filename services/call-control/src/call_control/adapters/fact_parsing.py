@@ -251,7 +251,6 @@ def brand_facts(
         limits=risk_limits(row).over(SAFE),
         service_codes=service_codes(rows),
         direct_devices=_direct_devices(rows),
-        carrier_of_server={server_id: each["carrier_id"] for server_id, each in of_kind(rows, "server")},
         media_relay_sets=platform.media_relay_sets,
         application_servers=platform.application_servers,
         patterns=prefixes,

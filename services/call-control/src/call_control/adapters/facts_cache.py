@@ -277,13 +277,6 @@ class FactsCache:
         """How many calls a brand has now."""
         return int(await self._batch.execute("HGET", keys_of(partition).brand(brand_id), "active") or 0)
 
-    def carrier_of_server(self, server_id: str) -> str | None:
-        """The carrier of a server, as far as its brand is in memory; for records only."""
-        for brand in self._brands.values():
-            if brand is not None and server_id in brand.carrier_of_server:
-                return brand.carrier_of_server[server_id]
-        return None
-
     def forget_name(self, brand_id: str, name: str) -> None:
         """A name led to a client that has no such device: it may have moved."""
         self._names.forget((brand_id, name))

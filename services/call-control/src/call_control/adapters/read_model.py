@@ -22,6 +22,7 @@ from call_control.adapters.placement import (
     Place,
     places,
 )
+from call_control.adapters.row_kinds import row_of
 
 TOMBSTONE_MS = 7 * 86_400_000
 INVALIDATIONS_KEPT = 100_000
@@ -182,5 +183,5 @@ class ReadModel:
 
 def read_fields(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, dict[str, Any]]:
     """A hash of the read model without its tombstones: field -> row as published."""
-    rows = ((field.decode(), msgspec.json.decode(value)["d"]) for field, value in as_map(raw).items())
+    rows = ((field.decode(), row_of(value)) for field, value in as_map(raw).items())
     return {field: row for field, row in rows if row is not None}

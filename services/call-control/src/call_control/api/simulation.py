@@ -20,7 +20,7 @@ from call_control.app.plan_legs import Chain, PlanLegs
 from call_control.app.simulate import Simulation, refused, simulate, with_counters, with_legs
 from call_control.domain.admission.case import Leg
 from call_control.domain.admission.pipeline import outcome_of
-from call_control.domain.admission.request import AttemptId, CallRequest
+from call_control.domain.admission.request import CallRequest, UuidText
 from call_control.domain.denials import Denial
 from call_control.edge.reading import BodyReader, check_call_request, moment_ms
 
@@ -31,7 +31,7 @@ NO_ATTEMPT = "00000000-0000-0000-0000-000000000000"
 class SimulateRequest(CallRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /calls`, and what to price: a duration, a moment (default: now)."""
 
-    attempt_id: AttemptId = NO_ATTEMPT
+    attempt_id: UuidText = NO_ATTEMPT
     sip_call_id: Annotated[str, Meta(max_length=256)] = ""
     duration_s: Annotated[int, Meta(ge=0, le=86_400)] | None = None
     at: str | float | int | None = None

@@ -4,7 +4,7 @@ early."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from landline.contracts.call_control.events import CallEnded
 
@@ -34,7 +34,6 @@ class EndReport:
     ended_by: str = "edge"
     sip_code: int | None = None
     server_id: str | None = None
-    carrier_id: str | None = None
     attempts: tuple[dict[str, Any], ...] = ()
     ticket: str | None = None
     leg_call_id: str | None = None
@@ -115,10 +114,11 @@ async def settle_call(
     """Price the call and end it; charge less when what lies above its hold can't be paid (overrun)."""
     today = local_day(now_ms, call.facts.timezone).name
     answered_ms, ended_ms = _moments(call, report, now_ms)
+    by = await _taken_by(calls, call, report)
     payable: Payable | None = None
     for number in range(3):
         bill = settle(call, answered_ms, ended_ms, today, payable)
-        outcome = _outcome(call, report, answered_ms, ended_ms, bill)
+        outcome = _outcome(call, report, by, answered_ms, ended_ms, bill)
         reply = await calls.end(call, outcome, now_ms, lost=lost, by_day=bill.by_day, forgotten=forgotten)
         if reply.status is not Status.SHORT:
             break
@@ -131,16 +131,35 @@ async def _correct(calls: Calls, call: LiveCall, report: EndReport, now_ms: int)
     answered_ms, ended_ms = _moments(call, report, now_ms)
     old = call.outcome
     before = old.charge_micros if old else 0
+    by = await _taken_by(calls, call, report)
     payable: Payable | None = None
     for number in range(3):
         bill = settle(call, answered_ms, ended_ms, today, payable)
         days = redistribute(old.spend_by_day if old else {}, bill.charge_micros - before, today)
-        outcome = _outcome(call, report, answered_ms, ended_ms, bill, days)
+        outcome = _outcome(call, report, by, answered_ms, ended_ms, bill, days)
         reply = await calls.correct(call, outcome, now_ms, by_day=bill.by_day)
         if reply.status is not Status.SHORT:
             break
         payable = _payable(before, reply, last=number == 1)
     return reply
+
+
+class TakenBy(NamedTuple):
+    """The carrier's server that took a call, and its carrier; None each where none did."""
+
+    server_id: str | None
+    carrier_id: str | None
+
+
+async def _taken_by(calls: Calls, call: LiveCall, report: EndReport) -> TakenBy:
+    """As the end tells it, else the answer: also a call that nobody reports has a carrier to be paid.
+
+    A call that stayed on the platform has none: in a dialog of several, the server is the last leg's.
+    """
+    server_id = report.server_id or call.server_id
+    if server_id is None or call.facts.direction == "inbound" or call.facts.on_net:
+        return TakenBy(None, None)
+    return TakenBy(server_id, await calls.carrier_of(call, server_id))
 
 
 def _payable(held_micros: int, reply: Reply, *, last: bool) -> Payable:
@@ -167,6 +186,7 @@ def _moments(call: LiveCall, report: EndReport, now_ms: int) -> tuple[int | None
 def _outcome(
     call: LiveCall,
     report: EndReport,
+    by: TakenBy,
     answered_ms: int | None,
     ended_ms: int,
     bill: Settlement,
@@ -185,7 +205,7 @@ def _outcome(
         cause=call.cut_cause if cut else report.cause,
         ended_by="system" if cut else report.ended_by,
         sip_code=report.sip_code,
-        server_id=report.server_id or call.server_id,
-        carrier_id=report.carrier_id,
+        server_id=by.server_id,
+        carrier_id=by.carrier_id,
         attempts=list(report.attempts),
     )

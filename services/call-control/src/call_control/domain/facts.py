@@ -279,7 +279,6 @@ class BrandFacts:
     """Code as dialled (`*80`) -> service."""
     direct_devices: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Source address -> (client id, device name) of the devices with direct connectivity."""
-    carrier_of_server: Mapping[str, str] = field(default_factory=dict)
     media_relay_sets: Mapping[str, str] = field(default_factory=dict)
     """The name by which edges know a set, by id."""
     application_servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from landline.chassis.problems import Conflict, NotFound, Unavailable
@@ -21,6 +21,7 @@ from call_control.app.record_answer import record_answer
 from call_control.app.record_end import EndReport, record_end, remembered_by
 from call_control.app.record_ringing import record_ringing
 from call_control.app.recorded import CallBusy, Recorded, foreign
+from call_control.domain.admission.request import UuidText
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.endpoint import NO_CONTENT, OUTAGE, Endpoint, json_answer
 from call_control.edge.reading import BodyReader, moment_ms, read_body, read_call_request, refuse_control
@@ -41,7 +42,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/calls/{id}/answered`. `handle` names the dialog at the edge, for its commands."""
 
     at: At
-    server_id: Id | None = None
+    server_id: UuidText | None = None
     handle: dict[str, Any] | None = None
     leg_call_id: Id | None = None
 
@@ -49,7 +50,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One carrier server that was tried, and how it answered."""
 
-    server_id: Id | None = None
+    server_id: UuidText | None = None
     sip_code: Annotated[int, Meta(ge=0, le=999)] | None = None
     ms: Annotated[int, Meta(ge=0, le=2**31)] | None = None
 
@@ -63,7 +64,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     # The end is written as "nothing follows": `$` would let a last newline pass.
     cause: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*(?![\s\S])")] = "normal"
     ended_by: Literal["caller", "callee", "system", "edge"] = "edge"
-    server_id: Id | None = None
+    server_id: UuidText | None = None
     attempts: Annotated[list[Attempt], Meta(max_length=20)] = []
     leg_call_id: Id | None = None
     ticket: Annotated[str, Meta(max_length=2048)] | None = None
@@ -145,13 +146,6 @@ class FailedEndpoint(Endpoint):
         await json_answer(send, answer.body)
 
 
-class CarrierOf(Protocol):
-    """Finds a server's carrier, for records; given by the facts cache."""
-
-    def carrier_of_server(self, server_id: str) -> str | None:
-        """The carrier, or None when no brand in memory has the server."""
-
-
 class Reports:
     """What the report endpoints share."""
 
@@ -160,7 +154,6 @@ class Reports:
         auth: EdgeAuth,
         calls: Calls,
         clock: Clock,
-        carriers: CarrierOf,
         silent_ms: int,
         ticket_key: bytes,
         spool: Spool,
@@ -171,7 +164,6 @@ class Reports:
         self.auth = auth
         self.calls = calls
         self.clock = clock
-        self.carriers = carriers
         self.silent_ms = silent_ms
         self.ticket_key = ticket_key
 
@@ -245,7 +237,6 @@ class EndedReport(Report):
 
     async def record(self, call_id: str, body: Ended, now_ms: int, edge_id: str) -> Recorded:
         """Settles it once."""
-        carrier = self._reports.carriers.carrier_of_server(body.server_id) if body.server_id else None
         report = EndReport(
             ended_ms=moment_ms(body.at),
             answered_ms=None if body.answered_at is None else moment_ms(body.answered_at, "answered_at"),
@@ -253,7 +244,6 @@ class EndedReport(Report):
             ended_by=body.ended_by,
             sip_code=body.sip_code,
             server_id=body.server_id,
-            carrier_id=carrier,
             attempts=tuple(msgspec.to_builtins(each) for each in body.attempts),
             ticket=body.ticket,
             leg_call_id=body.leg_call_id,

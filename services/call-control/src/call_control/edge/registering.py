@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -21,8 +22,9 @@ from call_control.domain.admission.source_filter import address
 from call_control.domain.facts import CountryOf, KeptContact
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.endpoint import Endpoint, json_answer
-from call_control.edge.reading import BodyReader, read_body
+from call_control.edge.reading import BodyReader, read_body, refuse_control
 
+_SIP_URI = re.compile(r"(?i)sips?:[^\x00-\x20\x7f-\x9f\u2028\u2029<>]+(?![\s\S])")
 Ip = Annotated[str, Meta(min_length=2, max_length=45)]
 
 
@@ -143,7 +145,7 @@ class RegistrationEndpoint(Endpoint):
         devices = self._devices
         edge = await devices.auth(scope)
         body: Registering = self._reader.read(await read_body(receive))
-        _must_be_address(body.source_ip)
+        _check(body)
         now_ms = devices.clock.now_ms()
         lasts_s = min(max(body.expires_s, MIN_EXPIRES_S), MAX_EXPIRES_S)
         contact = KeptContact(
@@ -187,6 +189,21 @@ class AuthFailureEndpoint(Endpoint):
         until = await devices.failures.failed(body.source_ip, body.user, body.domain, now_ms)
         said = AuthFailureAnswer(banned_until=None if until is None else iso(until))
         await json_answer(send, _encode(said))
+
+
+def _check(body: Registering) -> None:
+    """Raises InvalidInput. What is kept here becomes the Request-URI of a call: nothing else may fit in."""
+    _must_be_address(body.source_ip)
+    errors = [
+        FieldError(name, "not_a_sip_uri", "must be a sip: or sips: URI, without <> and spaces")
+        for name, uri in (("contact", body.contact), ("received", body.received))
+        if uri is not None and uri != "*" and _SIP_URI.match(uri) is None
+    ]
+    if body.contact == "*" and body.expires_s:
+        errors.append(FieldError("contact", "only_to_leave", "* goes with expires_s 0 (RFC 3261 10.2.2)"))
+    if errors:
+        raise InvalidInput(errors)
+    refuse_control("path", body.path or "")
 
 
 def _must_be_address(text: str) -> None:

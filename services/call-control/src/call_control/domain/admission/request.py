@@ -18,8 +18,9 @@ Text512 = Annotated[str, Meta(max_length=512)]
 Host = Annotated[str, Meta(max_length=253)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
-AttemptId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
-"""A UUID as text: parsing it into an object and back costs more than the whole identity rule."""
+UuidText = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![\s\S])")]
+"""A UUID as text: parsing it into an object and back costs more than the whole identity rule.
+The end is written as "nothing follows": `$` would let a last newline pass."""
 
 MAX_DIVERSIONS = 10
 
@@ -35,7 +36,7 @@ class Diversion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class CallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new call an edge wants to connect. `auth_user` and `auth_realm` come from a verified digest only."""
 
-    attempt_id: AttemptId
+    attempt_id: UuidText
     sip_call_id: Text256
     source_ip: Annotated[str, Meta(min_length=2, max_length=45)]
     request_user: Text128
