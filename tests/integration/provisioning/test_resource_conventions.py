@@ -88,6 +88,9 @@ async def test_lists_are_filtered(api: Api, query: str, found: list[str]) -> Non
         ("max_calls=99999999999", "max_calls", "invalid_value"),
         ("max_calls=" + "9" * 5000, "max_calls", "invalid_value"),
         ("max_daily_usage__gte=1e5", "max_daily_usage__gte", "invalid_value"),
+        ("max_calls=--5", "max_calls", "invalid_value"),
+        ("max_calls=%C2%B2", "max_calls", "invalid_value"),
+        ("name__in=" + ",".join("abc" for _ in range(201)), "name__in", "invalid_value"),
         ("id=nonsense", "id", "invalid_value"),
         ("created_at__gt=yesterday", "created_at__gt", "invalid_value"),
         ("created_at__gt=2020-01-01", "created_at__gt", "invalid_value"),
@@ -95,6 +98,7 @@ async def test_lists_are_filtered(api: Api, query: str, found: list[str]) -> Non
         ("name=%00", "name", "invalid_value"),
         ("sort=invoice_data", "sort", "unknown_sort"),
         ("sort=", "sort", "unknown_sort"),
+        ("sort=name,max_calls,created_at,updated_at,id,-name", "sort", "too_many"),
         ("limit=0", "limit", "invalid_value"),
         ("limit=501", "limit", "invalid_value"),
         ("limit=%C2%B2", "limit", "invalid_value"),
@@ -113,9 +117,9 @@ async def test_a_bad_query_names_its_parameter(api: Api, query: str, field: str,
 
 async def test_csv_holds_the_whole_filtered_list(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not one page of it: integrators download everything, in reads of 1,000."""
-    from landline.chassis.resources import routes
+    from landline.chassis.resources import csv_export
 
-    monkeypatch.setattr(routes, "CSV_ROWS_PER_READ", 3)
+    monkeypatch.setattr(csv_export, "ROWS_PER_READ", 3)
     brand = await api.brand()
     for i in range(8):
         await api.client(brand, name=f'c{i},"x"', max_daily_usage="1.50")

@@ -28,23 +28,17 @@ from landline.chassis.auth import Principal
 from landline.chassis.background import rounds
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput
+from landline.chassis.request_headers import LONGEST_KEY, takes
 
 LIFE = timedelta(hours=24)
 
-
-def _header(name: str, longest: int, about: str) -> dict[str, Any]:
-    schema = {"type": "string", "maxLength": longest}
-    return {"name": name, "in": "header", "required": False, "schema": schema, "description": about}
-
-
-_KEY = _header("Idempotency-Key", 255, "same key and body within 24 h: the same answer, one effect")
-WRITE_HEADERS: dict[str, Any] = {"parameters": [_KEY, _header("X-Reason", 500, "kept with the audit entry")]}
+WRITE_HEADERS = takes("Idempotency-Key", "X-Reason")
 """`openapi_extra=` of a POST that uses `once`: the headers that it takes."""
-READ_HEADERS: dict[str, Any] = {"parameters": [_KEY]}
+READ_HEADERS = takes("Idempotency-Key")
 """`openapi_extra=` of a POST that uses `once_reading`."""
 
 PURGE_EVERY_S = 600
-_FORM = re.compile(r"[\x21-\x7e]{1,255}")
+_FORM = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_KEY}}}")
 
 
 @dataclass
@@ -89,16 +83,23 @@ class RequestKey:
         return Answer(**json.loads(self._cipher.decrypt(sealed[:12], sealed[12:], self.id)))
 
 
-async def request_key(request: Request, principal: Principal) -> RequestKey | None:
-    """The request's key; None when it has none; InvalidInput when it has no proper form."""
+async def request_key(
+    request: Request, principal: Principal, content: bytes | None = None
+) -> RequestKey | None:
+    """The request's key; None when it has none; InvalidInput when it has no proper form.
+
+    `content`: what is compared in place of the body (a multipart body has a new boundary every time).
+    """
     value = request.headers.get("idempotency-key")
     if value is None:
         return None
     if not _FORM.fullmatch(value):
-        message = "1 to 255 visible ASCII characters"
+        message = f"1 to {LONGEST_KEY} visible ASCII characters"
         raise InvalidInput([FieldError("Idempotency-Key", "invalid_key", message)])
     scope = f"{principal.identity}\0{request.method}\0{request.url.path}"
-    return RequestKey(value, scope, hashlib.sha256(await request.body()).digest())
+    return RequestKey(
+        value, scope, hashlib.sha256(await request.body() if content is None else content).digest()
+    )
 
 
 async def once(

@@ -11,6 +11,7 @@ from landline.chassis.auth import Principal, right
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope, raw
 from landline.chassis.problems import FieldError, Forbidden, InvalidInput, NotFound, responses
+from landline.chassis.request_headers import header, takes
 from landline.chassis.resources import (
     Actor,
     ApiModel,
@@ -133,23 +134,16 @@ async def balance(
     }
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    schema = {"type": "string", "maxLength": 255}
-    return {"name": name, "in": "header", "required": True, "schema": schema, "description": description}
-
-
 @router.post(
     "/clients/{client_id}/balance/operations",
     summary="Move money by hand",
     status_code=201,
     response_model=OperationDone,
     responses=responses(401, 403, 404, 409, 422),
-    openapi_extra={
-        "parameters": [
-            _header("Idempotency-Key", "same key and body: the same posting, once, for ever"),
-            _header("X-Reason", "kept with the audit entry"),
-        ]
-    },
+    openapi_extra=takes(
+        header("Idempotency-Key", "same key and body: the same posting, once, for ever", required=True),
+        header("X-Reason", required=True),
+    ),
 )
 async def operate_balance(
     client_id: UUID,

@@ -12,7 +12,7 @@ from landline.chassis.auth import Principal
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import NotFound, responses
 from landline.chassis.resources import ApiModel, Registry, Rights, allowed, resource_router
-from landline.chassis.resources.listing import in_scope
+from landline.chassis.resources.scope import in_scope
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.chassis.resources.writing import etag
 from landline.kernel.ids import CallId, NotACallId

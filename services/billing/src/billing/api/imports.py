@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
-from landline.chassis.auth import Caller, Principal
-from landline.chassis.idempotency import WRITE_HEADERS, Answer, RequestKey, once, request_key
-from landline.chassis.postgres import Database, Scope
+from landline.chassis.auth import Principal
+from landline.chassis.idempotency import WRITE_HEADERS, Answer
 from landline.chassis.problems import FieldError, InvalidInput, responses
-from landline.chassis.resources import Actor, ApiModel, Resource, Rights, actor_of, allowed, fetch
+from landline.chassis.resources import Actor, ApiModel, Resource, Rights, allowed, fetch, post_once
 from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.kernel.clock import utc
@@ -91,19 +89,12 @@ async def import_rates(
     """
     options = {"mode": mode, "mapping": read_mapping(mapping)}
     body = await file.read()
-    key, actor = await _key(request, caller, body, options), actor_of(request, caller)
-    db: Database = request.app.state.db
-    async with db.transaction(Scope.of(caller)) as tx:
-        answer = await once(tx, key, lambda: _queue(tx, actor, id, options, body))
-    return answer.response()
 
+    async def effect(tx: AsyncConnection, actor: Actor) -> Answer:
+        return await _queue(tx, actor, id, options, body)
 
-async def _key(request: Request, caller: Caller, body: bytes, options: dict[str, Any]) -> RequestKey | None:
-    """The key with the hash of what the form holds: a multipart body has a new boundary every time."""
-    if "idempotency-key" not in request.headers:
-        return None
-    request._body = hashlib.sha256(body + json.dumps(options, sort_keys=True).encode()).digest()
-    return await request_key(request, caller)
+    content = body + json.dumps(options, sort_keys=True).encode()
+    return await post_once(request, caller, effect, content=content)
 
 
 def read_mapping(given: str) -> dict[str, str | int]:

@@ -8,10 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from landline.chassis.auth import Caller, Principal
-from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
+from landline.chassis.idempotency import WRITE_HEADERS, Answer
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import NotFound, responses
-from landline.chassis.resources import Actor, Registry, Row, actor_of, allowed, check_texts, fetch
+from landline.chassis.resources import Actor, Registry, Row, actor_of, allowed, check_texts, fetch, post_once
 from landline.chassis.resources.wire import create_schema, patch_schema, read_schema, to_wire
 from landline.chassis.resources.writing import create, delete, etag, update
 from pydantic import BaseModel
@@ -69,10 +69,7 @@ def _add_create(router: APIRouter, registry: Registry) -> None:
         id: UUID, request: Request, caller: Annotated[Principal, allowed(ENTRY, "c")], body: EntryFields
     ) -> Response:
         check_texts(await request.json())
-        key, actor = await request_key(request, caller), actor_of(request, caller)
-        async with _db(request).transaction(Scope.of(caller)) as tx:
-            answer = await once(tx, key, lambda: _add(tx, registry, actor, id, body))
-        return answer.response()
+        return await post_once(request, caller, lambda tx, actor: _add(tx, registry, actor, id, body))
 
 
 async def _add(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from landline.chassis.auth import Caller
-from landline.chassis.idempotency import Answer, once, request_key
+from landline.chassis.idempotency import Answer
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, Forbidden, InvalidInput, responses
+from landline.chassis.request_headers import header, takes
 from landline.chassis.resources import (
     Actor,
     ApiModel,
@@ -19,8 +20,8 @@ from landline.chassis.resources import (
     Resource,
     Rights,
     Row,
-    actor_of,
     fetch,
+    post_once,
     resource_router,
 )
 from landline.chassis.resources.audit import record
@@ -121,21 +122,18 @@ async def content(id: UUID, request: Request, caller: Caller) -> Row:
     tags=["notifications"],
     status_code=201,
     responses=responses(401, 403, 404, 409, 422),
-    openapi_extra={"parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}]},
+    openapi_extra=takes(
+        "Idempotency-Key", header("X-Reason", "why; kept with the audit entry", required=True)
+    ),
 )
-async def resend(
-    id: UUID, request: Request, caller: Caller, x_reason: Annotated[str | None, Header()] = None
-) -> Response:
+async def resend(id: UUID, request: Request, caller: Caller) -> Response:
     """Send a finished mail's words again, as a new message to the same address, linked by `resend_of`."""
     if caller.level == "client":
         raise Forbidden("operators only", code="no_right")
     caller.require("notifications", "c")
-    if not (x_reason or "").strip():
+    if not request.headers.get("x-reason", "").strip():
         raise InvalidInput([FieldError("X-Reason", "required", "say why this mail is sent again")])
-    key, actor, db = await request_key(request, caller), actor_of(request, caller), request.app.state.db
-    async with db.transaction(Scope.of(caller)) as tx:
-        answer = await once(tx, key, lambda: _send_again(tx, actor, id))
-    return answer.response()
+    return await post_once(request, caller, lambda tx, actor: _send_again(tx, actor, id))
 
 
 async def _send_again(tx: AsyncConnection, actor: Actor, old_id: UUID) -> Answer:

@@ -7,17 +7,29 @@ than it has, nobody changes its own), ends the admin's sessions and is in the au
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from landline.chassis.auth import Principal
-from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
-from landline.chassis.postgres import Database, Scope
+from landline.chassis.idempotency import WRITE_HEADERS, Answer
+from landline.chassis.postgres import Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, responses
-from landline.chassis.resources import ApiModel, Registry, Row, actor_of, allowed, fetch, update
+from landline.chassis.resources import (
+    Actor,
+    ApiModel,
+    Registry,
+    Row,
+    actor_of,
+    allowed,
+    database,
+    fetch,
+    post_once,
+    update,
+)
 from landline.contracts.rights import KNOWN, RESOURCES
 from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provisioning.accounts.admins import ADMINS
 
@@ -77,7 +89,7 @@ def grants_router(registry: Registry) -> APIRouter:
         id: UUID, request: Request, caller: Annotated[Principal, allowed(ADMINS, "r")]
     ) -> dict[str, Any]:
         """What an admin may do. One that is not restricted may do all that its level may."""
-        async with _db(request).transaction(Scope.of(caller)) as tx:
+        async with database(request).transaction(Scope.of(caller)) as tx:
             return shown(await fetch(tx, ADMINS, caller, id))
 
     @router.put("/{resource}", name="set grant", response_model=Grants, responses=errors)
@@ -105,24 +117,22 @@ def grants_router(registry: Registry) -> APIRouter:
         id: UUID, body: AllGrants, request: Request, caller: Annotated[Principal, allowed(ADMINS, "u")]
     ) -> Response:
         """The same on every kind of resource."""
-        key = await request_key(request, caller)
         rights = {} if body.grant == "read_only" else dict.fromkeys(sorted(KNOWN), _ALL[body.grant])
-        async with _db(request).transaction(Scope.of(caller)) as tx:
 
-            async def effect() -> Answer:
-                before = await fetch(tx, ADMINS, caller, id)
-                gone = dict.fromkeys(set(before["rights"]) - set(rights))
-                patch = {"restricted": True, "rights": {**gone, **rights}}
-                row, _ = await update(tx, registry, ADMINS, actor_of(request, caller), id, patch)
-                return Answer(200, {**shown(row), "admin_id": str(id)})
+        async def effect(tx: AsyncConnection, actor: Actor) -> Answer:
+            before = await fetch(tx, ADMINS, caller, id)
+            gone = dict.fromkeys(set(before["rights"]) - set(rights))
+            patch = {"restricted": True, "rights": {**gone, **rights}}
+            row, _ = await update(tx, registry, ADMINS, actor, id, patch)
+            return Answer(200, {**shown(row), "admin_id": str(id)})
 
-            return (await once(tx, key, effect)).response()
+        return await post_once(request, caller, effect)
 
     async def _change(
         request: Request, caller: Principal, id: UUID, rights: dict[str, str | None]
     ) -> dict[str, Any]:
         actor = actor_of(request, caller)
-        async with _db(request).transaction(Scope.of(caller)) as tx:
+        async with database(request).transaction(Scope.of(caller)) as tx:
             admin = await fetch(tx, ADMINS, caller, id, lock=True)
             if not admin["restricted"]:
                 raise Conflict("not_restricted", "this admin may do everything: restrict it first")
@@ -130,10 +140,6 @@ def grants_router(registry: Registry) -> APIRouter:
             return shown(row)
 
     return router
-
-
-def _db(request: Request) -> Database:
-    return cast(Database, request.app.state.db)
 
 
 def _known(resource: str) -> str:

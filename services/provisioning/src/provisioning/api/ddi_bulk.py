@@ -10,18 +10,17 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from landline.chassis.auth import Principal
-from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
-from landline.chassis.postgres import Database, Scope
+from landline.chassis.idempotency import WRITE_HEADERS, Answer
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, NotFound, Problem, responses
 from landline.chassis.resources import (
     Actor,
     ApiModel,
     Registry,
     Row,
-    actor_of,
     allowed,
     check_new,
     check_texts,
+    post_once,
     update,
     wire,
 )
@@ -102,7 +101,7 @@ def bulk_router(registry: Registry) -> APIRouter:
     ) -> Response:
         """Make a range of numbers, all or none. 409 `number_taken` lists those that exist already."""
         check_texts(await request.json())
-        return await _once(request, caller, 201, lambda tx, actor: _make(tx, registry, actor, body))
+        return await post_once(request, caller, lambda tx, actor: _make(tx, registry, actor, body))
 
     @router.post(
         "/ddis/bulk-assign",
@@ -120,7 +119,7 @@ def bulk_router(registry: Registry) -> APIRouter:
         async def one(tx: AsyncConnection, actor: Actor, ddi_id: UUID) -> None:
             await update(tx, registry, DDIS, actor, ddi_id, patch)
 
-        return await _once(request, caller, 200, lambda tx, actor: _each(tx, actor, body.ddi_ids, one))
+        return await post_once(request, caller, lambda tx, actor: _each(tx, actor, body.ddi_ids, one))
 
     @router.post(
         "/ddis/bulk-unlink",
@@ -137,27 +136,12 @@ def bulk_router(registry: Registry) -> APIRouter:
         async def one(tx: AsyncConnection, actor: Actor, ddi_id: UUID) -> None:
             await unlink_ddi(tx, registry, actor, ddi_id)
 
-        return await _once(request, caller, 200, lambda tx, actor: _each(tx, actor, body.ddi_ids, one))
+        return await post_once(request, caller, lambda tx, actor: _each(tx, actor, body.ddi_ids, one))
 
     return router
 
 
-Work = Callable[[AsyncConnection, Actor], Awaitable[Row]]
-
-
-async def _once(request: Request, caller: Principal, status: int, work: Work) -> Response:
-    db: Database = request.app.state.db
-    key, actor = await request_key(request, caller), actor_of(request, caller)
-    async with db.transaction(Scope.of(caller)) as tx:
-
-        async def effect() -> Answer:
-            return Answer(status, await work(tx, actor))
-
-        answer = await once(tx, key, effect)
-    return answer.response()
-
-
-async def _make(tx: AsyncConnection, registry: Registry, actor: Actor, body: Any) -> Row:
+async def _make(tx: AsyncConnection, registry: Registry, actor: Actor, body: Any) -> Answer:
     first = int(body.first[1:])
     numbers = [f"+{n}" for n in range(first, first + body.count)]
     pattern = await _checked_pattern(tx, registry, actor, body)
@@ -171,7 +155,7 @@ async def _make(tx: AsyncConnection, registry: Registry, actor: Actor, body: Any
     if taken:
         shown = [FieldError("first", "taken", number) for number in sorted(taken)[:SHOWN]]
         raise Conflict("number_taken", f"{len(taken)} of the numbers exist already", errors=shown)
-    return {"created": len(numbers), "first": numbers[0], "last": numbers[-1]}
+    return Answer(201, {"created": len(numbers), "first": numbers[0], "last": numbers[-1]})
 
 
 async def _checked_pattern(tx: AsyncConnection, registry: Registry, actor: Actor, body: Any) -> Row:
@@ -200,7 +184,7 @@ async def _each(
     actor: Actor,
     ids: Iterable[UUID],
     one: Callable[[AsyncConnection, Actor, UUID], Awaitable[Any]],
-) -> Row:
+) -> Answer:
     """Do it for each, in id order against deadlocks; what refuses is told together, and nothing is kept."""
     place = {ddi_id: n for n, ddi_id in enumerate(ids)}
     errors: list[FieldError] = []
@@ -211,7 +195,7 @@ async def _each(
             errors.append(_told(place[ddi_id], problem))
     if errors:
         raise InvalidInput(sorted(errors, key=lambda e: int(e.field.partition(".")[2]))[:SHOWN])
-    return {"changed": len(place)}
+    return Answer(200, {"changed": len(place)})
 
 
 def _told(place: int, problem: Problem) -> FieldError:

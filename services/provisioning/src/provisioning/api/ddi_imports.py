@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -10,10 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Request, UploadFile
 from fastapi.responses import Response
 from landline.chassis.auth import Principal
-from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
-from landline.chassis.postgres import Database, Scope
+from landline.chassis.idempotency import WRITE_HEADERS, Answer
 from landline.chassis.problems import FieldError, InvalidInput, responses
-from landline.chassis.resources import Actor, actor_of, allowed, fetch
+from landline.chassis.resources import Actor, allowed, fetch, post_once
 from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.kernel.clock import utc
@@ -60,15 +58,12 @@ async def import_ddis(
     state, description, record, display_name, language, unusual_number. Follow the job at the answer's
     Location; what is wrong is told line by line.
     """
-    body, actor = await file.read(), actor_of(request, caller)
-    place = _brand(caller.brand_id, brand_id)
-    if "idempotency-key" in request.headers:  # a multipart body has a new boundary every time
-        request._body = hashlib.sha256(body + f"{on_error} {place}".encode()).digest()
-    key = await request_key(request, caller)
-    db: Database = request.app.state.db
-    async with db.transaction(Scope.of(caller)) as tx:
-        answer = await once(tx, key, lambda: _queue(tx, actor, place, on_error, body))
-    return answer.response()
+    body, place = await file.read(), _brand(caller.brand_id, brand_id)
+
+    async def effect(tx: AsyncConnection, actor: Actor) -> Answer:
+        return await _queue(tx, actor, place, on_error, body)
+
+    return await post_once(request, caller, effect, content=body + f"{on_error} {place}".encode())
 
 
 def _brand(own: str | None, said: UUID | None) -> UUID:

@@ -6,10 +6,8 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from landline.chassis.auth import Principal
-from landline.chassis.idempotency import WRITE_HEADERS, Answer, once, request_key
-from landline.chassis.postgres import Database, Scope
+from landline.chassis.idempotency import WRITE_HEADERS, Answer
 from landline.chassis.problems import Conflict, responses
 from landline.chassis.resources import (
     Actor,
@@ -20,9 +18,9 @@ from landline.chassis.resources import (
     Resource,
     Rights,
     Row,
-    actor_of,
     allowed,
     owned_by_brand,
+    post_once,
     update,
     wire,
 )
@@ -210,15 +208,12 @@ def unlink_router(registry: Registry) -> APIRouter:
     async def unlink(
         id: UUID, request: Request, caller: Annotated[Principal, allowed(DDIS, "u")]
     ) -> Response:
-        db: Database = request.app.state.db
-        actor, key = actor_of(request, caller), await request_key(request, caller)
-        async with db.transaction(Scope.of(caller)) as tx:
+        """Put a number back into its brand's pool; what its client had set is dropped."""
 
-            async def effect() -> Answer:
-                row = await unlink_ddi(tx, registry, actor, id)
-                return Answer(200, wire.to_wire(DDIS, row, caller), {"ETag": etag(row)})
+        async def effect(tx: AsyncConnection, actor: Actor) -> Answer:
+            row = await unlink_ddi(tx, registry, actor, id)
+            return Answer(200, wire.to_wire(DDIS, row, caller), {"ETag": etag(row)})
 
-            answer = await once(tx, key, effect)
-        return JSONResponse(answer.body, answer.status, answer.headers)
+        return await post_once(request, caller, effect)
 
     return router

@@ -14,6 +14,7 @@ from landline.chassis.document_text import JSON_TYPE, YAML_TYPE, Unreadable, rea
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, InvalidInput, responses
+from landline.chassis.request_headers import header
 from landline.chassis.resources import Actor, Registry, actor_of, allowed, fetch
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,13 +32,7 @@ _LOCKS_OF_APPLY = 30
 
 _DOCUMENT: dict[str, Any] = {"schema": {"type": "object", "additionalProperties": True}}
 _BOTH = {JSON_TYPE: _DOCUMENT, YAML_TYPE: _DOCUMENT}
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "maxLength": 255},
-    "description": "same key and body within 24 h: the same answer, one effect",
-}
+_KEY = header("Idempotency-Key")
 
 
 def documents_router(registry: Registry) -> APIRouter:

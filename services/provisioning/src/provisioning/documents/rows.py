@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from landline.chassis.auth import Principal
 from landline.chassis.problems import Conflict
 from landline.chassis.resources import Registry, Row
-from landline.chassis.resources.listing import in_scope
+from landline.chassis.resources.scope import in_scope
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 

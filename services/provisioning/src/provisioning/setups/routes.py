@@ -10,6 +10,7 @@ from landline.chassis.auth import Principal, right
 from landline.chassis.idempotency import Answer, once, request_key
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Forbidden, responses
+from landline.chassis.request_headers import header, takes
 from landline.chassis.resources import Actor, Registry, actor_of, check_texts
 from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import to_wire
@@ -21,13 +22,9 @@ from provisioning.setups.complete import complete
 from provisioning.setups.resource import CLIENT_SETUPS, ClientSetupDone, ClientSetupFields
 from provisioning.setups.write import Setup
 
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "maxLength": 255},
-    "description": "same key and body within 24 h: the same client; what billing lacks is completed",
-}
+_KEY = header(
+    "Idempotency-Key", "same key and body within 24 h: the same client; what billing lacks is completed"
+)
 
 
 _DRY: dict[str, Any] = {"model": ClientSetupDone, "description": "dry_run: what would be made"}
@@ -43,7 +40,7 @@ def setups_router(registry: Registry) -> APIRouter:
         status_code=201,
         response_model=ClientSetupDone,
         responses={200: _DRY, **responses(401, 403, 404, 409, 413, 422, 503)},
-        openapi_extra={"parameters": [_KEY]},
+        openapi_extra=takes(_KEY),
     )
     async def set_up(
         request: Request,

@@ -1,7 +1,17 @@
 """The resource kit: declare a resource once, get its REST API, audit entries and events.
 
 See docs/decisions/0006-resource-kit.md for a declaration of twenty lines. Read in this order: declaration
-(what can be said), writing (create, change, delete), listing (filters, paging), wire (JSON), routes (HTTP).
+(what can be said), wire (JSON and schemas), routes (HTTP) with requests, list_parameters and csv_export,
+writing (create, change, delete) with checking before it, needs on deletion and trail (audit, event) after
+it, listing (order, paging) with filters, scope (whose rows).
+
+Invariants
+* A row, its audit entry and its event are written in one transaction, or none of them is.
+* Every query carries its tenant's condition, besides row-level security.
+* All that is wrong with an input is answered at once, each error with its field; nothing is ignored silently.
+
+Owns: the conventions of every REST resource (contracts section 2), the audit log. Does not own: what a
+resource is or which rules it has (the services'), idempotency keys (`chassis.idempotency`).
 """
 
 from landline.chassis.resources.declaration import (
@@ -15,9 +25,11 @@ from landline.chassis.resources.declaration import (
     Row,
 )
 from landline.chassis.resources.field_types import ApiModel, Micros, MoneyText
-from landline.chassis.resources.routes import actor_of, allowed, check_texts, resource_router
+from landline.chassis.resources.requests import actor_of, allowed, check_texts, database, post_once
+from landline.chassis.resources.routes import resource_router
 from landline.chassis.resources.tables import owned_by_brand, owned_by_client, row_columns
-from landline.chassis.resources.writing import changed_event, check_new, create, delete, fetch, owners, update
+from landline.chassis.resources.trail import changed_event, owners
+from landline.chassis.resources.writing import check_new, create, delete, fetch, update
 
 __all__ = [
     "Actor",
@@ -37,11 +49,13 @@ __all__ = [
     "check_new",
     "check_texts",
     "create",
+    "database",
     "delete",
     "fetch",
     "owned_by_brand",
     "owned_by_client",
     "owners",
+    "post_once",
     "resource_router",
     "row_columns",
     "update",

@@ -9,45 +9,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    Column,
-    ColumnElement,
-    DateTime,
-    Integer,
-    Select,
-    SmallInteger,
-    Text,
-    Uuid,
-    and_,
-    any_,
-    func,
-    or_,
-    select,
-    tuple_,
-)
-from sqlalchemy import BigInteger as Big
+from sqlalchemy import Column, ColumnElement, Select, and_, func, or_, select, tuple_
 
 from landline.chassis.auth import Principal
 from landline.chassis.problems import FieldError, InvalidInput
 from landline.chassis.resources.declaration import Resource, Row
-from landline.chassis.resources.field_types import Micros
+from landline.chassis.resources.filters import condition, operations, value_of
+from landline.chassis.resources.scope import in_scope
 from landline.chassis.resources.wire import field_value
-from landline.kernel.money import to_micros
 
 MOST_ROWS = 500
 DEFAULT_ROWS = 50
-LONGEST_VALUE = 500
-MOST_IN_LIST = 200
+MOST_SORTS = 5
 _ALWAYS = ("id", "brand_id", "client_id", "created_at", "updated_at")
-_RANGES = ("gte", "gt", "lte", "lt")
 
 
 @dataclass(frozen=True)
@@ -69,10 +47,10 @@ class ListQuery:
     sorts: Sequence[Sort]
     after: Sequence[Any] | None
 
-    @property
-    def sort_text(self) -> str:
-        """The order as text, part of the cursor: a cursor fits only the order it was made for."""
-        return ",".join(("-" if s.descending else "") + s.field for s in self.sorts)
+
+def order_of(sorts: Sequence[Sort]) -> str:
+    """The order as text, part of the cursor: a cursor fits only the order it was made for."""
+    return ",".join(("-" if s.descending else "") + s.field for s in sorts)
 
 
 def filterable(resource: Resource) -> list[str]:
@@ -84,18 +62,6 @@ def sortable(resource: Resource) -> list[str]:
     """The fields a list can be sorted by; none of them may be null, or the cursor would lose rows."""
     ends = (n for n in ("created_at", "updated_at", "id") if n in resource.table.c)
     return [*dict.fromkeys([*resource.sorts, *ends])]
-
-
-def operations(column: Column[Any]) -> tuple[str, ...]:
-    """What can be asked of a column, besides equality: suffixes `__<op>`."""
-    null = ("isnull",) if column.nullable else ()
-    if isinstance(column.type, Boolean | ARRAY):
-        return null
-    if isinstance(column.type, Uuid):
-        return ("in", *null)
-    if isinstance(column.type, Integer | Micros | DateTime):
-        return (*_RANGES, "in", *null)
-    return ("contains", "in", *null)
 
 
 def parse_list(resource: Resource, params: Sequence[tuple[str, str]], principal: Principal) -> ListQuery:
@@ -137,7 +103,7 @@ class _Parser:
             )
         else:
             try:
-                self.where.append(_condition(column, operation, value))
+                self.where.append(condition(column, operation, value))
             except ValueError as error:
                 self._refuse(name, "invalid_value", str(error)[:200])
 
@@ -163,7 +129,11 @@ class _Parser:
     def _sorts(self, value: str) -> list[Sort]:
         allowed = set(sortable(self.resource)) - self.hidden
         sorts: list[Sort] = []
-        for part in value.split(",")[:5]:
+        parts = value.split(",")
+        if len(parts) > MOST_SORTS:
+            self._refuse("sort", "too_many", f"at most {MOST_SORTS} fields")
+            return []
+        for part in parts:
             name = part.removeprefix("-")
             column = self.resource.column(name)
             if name not in allowed or column is None or name in (s.field for s in sorts):
@@ -177,9 +147,9 @@ class _Parser:
     def _cursor(self, value: str, sorts: Sequence[Sort]) -> list[Any] | None:
         try:
             order, *texts = json.loads(base64.urlsafe_b64decode(value.encode("ascii") + b"=="))
-            if order != ",".join(("-" if s.descending else "") + s.field for s in sorts):
+            if order != order_of(sorts):
                 raise ValueError("made for another order")
-            return [_value(s.column, str(t)) for s, t in zip(sorts, texts, strict=True)]
+            return [value_of(s.column.type, str(t)) for s, t in zip(sorts, texts, strict=True)]
         except (ValueError, TypeError, RecursionError):
             self._refuse("cursor", "invalid_cursor", "not a cursor of this list in this order")
             return None
@@ -188,22 +158,8 @@ class _Parser:
 def cursor_of(resource: Resource, query: ListQuery, row: Row) -> str:
     """The cursor that continues after a row."""
     values = [str(field_value(resource, s.field, row)) for s in query.sorts]
-    raw = json.dumps([query.sort_text, *values], separators=(",", ":")).encode()
+    raw = json.dumps([order_of(query.sorts), *values], separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def in_scope(resource: Resource, principal: Principal) -> list[ColumnElement[bool]]:
-    """The tenant's own condition in the query, first line of defence (row-level security is the second)."""
-    columns, conditions = resource.table.c, []
-    if resource.brand_column and principal.brand_id and principal.level in ("brand", "client"):
-        own = columns[resource.brand_column] == UUID(principal.brand_id)
-        conditions.append(or_(own, columns[resource.brand_column].is_(None)) if resource.shared else own)
-    if resource.client_column and principal.client_id and principal.level == "client":
-        mine = columns[resource.client_column] == UUID(principal.client_id)
-        conditions.append(
-            or_(mine, columns[resource.client_column].is_(None)) if resource.unowned_readable else mine
-        )
-    return conditions
 
 
 def page_statement(resource: Resource, query: ListQuery, principal: Principal) -> Select[Any]:
@@ -231,70 +187,3 @@ def _past(sorts: Sequence[Sort], values: Sequence[Any]) -> ColumnElement[bool]:
         equal = [s.column == v for s, v in zip(sorts[:i], values[:i], strict=True)]
         steps.append(and_(*equal, sort.column < value if sort.descending else sort.column > value))
     return or_(*steps)
-
-
-def _condition(column: Any, operation: str, value: str) -> Any:
-    if operation == "isnull":
-        return column.is_(None) if _boolean(value) else column.is_not(None)
-    if operation == "in":
-        return column.in_([_value(column, part) for part in value.split(",")[: MOST_IN_LIST + 1]])
-    if operation == "contains":
-        return column.icontains(_text(value), autoescape=True)
-    if isinstance(column.type, ARRAY):
-        return any_(column) == _value_of(column.type.item_type, value)
-    typed = _value(column, value)
-    compare: Mapping[str, Callable[[], ColumnElement[bool]]] = {
-        "": lambda: column == typed,
-        "gte": lambda: column >= typed,
-        "gt": lambda: column > typed,
-        "lte": lambda: column <= typed,
-        "lt": lambda: column < typed,
-    }
-    return compare[operation]()
-
-
-def _value(column: Column[Any], text: str) -> Any:
-    return _value_of(column.type, text)
-
-
-def _value_of(kind: Any, text: str) -> Any:
-    if isinstance(kind, Uuid):
-        return UUID(text)
-    if isinstance(kind, Boolean):
-        return _boolean(text)
-    if isinstance(kind, Micros):
-        return to_micros(text)
-    if isinstance(kind, Integer):
-        return _integer(text, 15 if isinstance(kind, SmallInteger) else 63 if isinstance(kind, Big) else 31)
-    if isinstance(kind, DateTime):
-        return _moment(text)
-    assert isinstance(kind, Text), kind
-    return _text(text)
-
-
-def _text(text: str) -> str:
-    if len(text) > LONGEST_VALUE or "\x00" in text:
-        raise ValueError(f"at most {LONGEST_VALUE} characters, none of them NUL")
-    return text
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError("true or false")
-    return text == "true"
-
-
-def _integer(text: str, bits: int) -> int:
-    if len(text) > 20 or not text.lstrip("-").isdigit() or not -(2**bits) <= int(text) < 2**bits:
-        raise ValueError("a whole number in range")
-    return int(text)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
-        raise ValueError("a UTC time such as 2026-11-22T21:00:00Z") from None
-    if moment.tzinfo is None or not 1900 < moment.year < 9000:
-        raise ValueError("a UTC time such as 2026-11-22T21:00:00Z")
-    return moment
