@@ -128,9 +128,8 @@ def test_a_question_asked_again_with_its_key_gets_the_first_answer(
             wrong[str(operation)] = (first.text[:300], again.text[:300])
         if "idempotent-replayed" in first.headers or again.headers.get("idempotent-replayed") != "true":
             wrong[f"{operation}: replayed"] = (dict(first.headers), dict(again.headers))
-        spaced = {"content": first.request.content + b" ", "headers": {"Content-Type": "application/json"}}
-        spaced["headers"] |= headers
-        other = somebody.who.http.post(path, **spaced)
+        spaced, as_json = first.request.content + b" ", {"Content-Type": "application/json"}
+        other = somebody.who.http.post(path, content=spaced, headers=as_json | headers)
         if (other.status_code, other.json().get("code")) != (422, "idempotency_key_reused"):
             wrong[f"{operation}: another body"] = (other.status_code, other.text[:300])
     assert wrong == {}
