@@ -306,3 +306,11 @@ async def test_a_hang_up_is_an_operators_act_and_its_reason_is_kept(story: Story
     await story.report(call, "ended")
     [ended] = [e for e in await story.events("call.ended.v1") if e.call_id == call["call_id"]]
     assert (ended.read(CallEnded).cause, ended.read(CallEnded).ended_by) == ("operator", "system")
+
+
+async def test_an_edges_key_is_noted_as_used(story: Story) -> None:
+    """In memory: an admission writes nothing for it (the minute's telling is tested with API keys)."""
+    uses = story.app.state.verifier.uses
+    await uses.tell()
+    await story.call()
+    assert set(uses._noted) == {c.EDGE}

@@ -12,11 +12,13 @@ import pytest
 import pytest_asyncio
 from landline.chassis.api_keys import API_KEYS_HASH, KnownApiKeys, key_parts
 from landline.chassis.auth import STALE_TAIL_S, TokenVerifier
+from landline.chassis.key_uses import KEY_USES_HASH, KeyUses
 from landline.chassis.postgres import Scope
 from landline.chassis.problems import Unauthorized, Unavailable
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
 from provisioning.accounts.admins import ADMINS
+from provisioning.accounts.key_uses import KeyUseBook
 from provisioning.api.brands import BRANDS
 from provisioning.api.clients import CLIENTS
 from redis.asyncio import Redis
@@ -263,3 +265,58 @@ async def test_an_end_in_the_past_is_refused_by_name(house: House, people: dict[
             "/api-keys", json={"name": "late", "expires_at": end}
         )
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "expires_at"), end
+
+
+async def test_a_key_says_when_it_was_last_used(house: House, people: dict[str, dict[str, Any]]) -> None:
+    """To the minute, by any process; it is no change of the row, and never goes backwards."""
+    redis: Redis = house.verifier._redis  # type: ignore[assignment]
+    token = people["platform"]["token"]
+    key, unused = await made(house, token), await made(house, token)
+    assert key["last_used_at"] is None
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    assert (await house.http(key["key"]).get("/brands")).status_code == 200
+    assert (await house.http(key["key"] + "x").get("/brands")).status_code == 401
+    await house.verifier.uses.tell()
+    book = KeyUseBook(house.db, redis)
+    await book.take()
+    row = (await house.http(token).get(f"/api-keys/{key['id']}")).json()
+    assert before < datetime.fromisoformat(row["last_used_at"]) < datetime.now(UTC) + timedelta(seconds=1)
+    assert (row["version"], row["updated_at"]) == (key["version"], key["updated_at"])
+    stale = (await house.http(token).get("/api-keys", params={"last_used_at__isnull": "true"})).json()
+    assert unused["id"] in {each["id"] for each in stale["items"]}
+    assert key["id"] not in {each["id"] for each in stale["items"]}
+    ghost = str(uuid4())
+    await redis.hset(KEY_USES_HASH, mapping={key["id"]: 1_000, ghost: 1_000})
+    await book.take()
+    again = (await house.http(token).get(f"/api-keys/{key['id']}")).json()
+    assert again["last_used_at"] == row["last_used_at"]
+    assert await redis.hget(KEY_USES_HASH, ghost) is None
+
+
+async def test_uses_are_told_once_a_minute_and_not_lost_while_redis_is_away(settings: Settings) -> None:
+    """A thousand admissions are one command a minute; what could not be told is told later."""
+    redis = await connect(settings)
+    uses = KeyUses(redis)
+    told: list[dict[str, int]] = []
+
+    class Away:
+        broken = False
+
+        async def hset(self, _name: str, mapping: dict[str, int]) -> None:
+            if self.broken:
+                raise ConnectionError
+            told.append(mapping)
+
+    uses._redis = away = Away()  # type: ignore[assignment]
+    for _ in range(1_000):
+        uses.note("edge-1")
+        await uses.tell_if_due()
+    assert [set(each) for each in told] == [{"edge-1"}]
+    away.broken = True
+    with pytest.raises(ConnectionError):
+        await uses.tell()
+    away.broken = False
+    uses.note("edge-2")
+    await uses.tell()
+    assert set(told[-1]) == {"edge-1", "edge-2"}
+    await redis.aclose()

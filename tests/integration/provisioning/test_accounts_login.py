@@ -26,6 +26,7 @@ from provisioning.accounts.wiring import open_accounts
 from provisioning.api.brands import BRANDS
 from provisioning.api.clients import CLIENTS
 from provisioning.main import rotated
+from pydantic import ValidationError
 from sqlalchemy import text
 
 from tests.support.accounts import PASSWORD, House, running_house
@@ -293,6 +294,31 @@ async def test_one_address_guessing_at_many_accounts_is_slowed(house: House) -> 
         for n in range(2)
     ]
     assert statuses == [401, 429]
+
+
+async def test_people_behind_an_own_address_do_not_slow_each_other(house: House) -> None:
+    """A portal is one address for everybody; its accounts are still throttled, and so are its neighbours."""
+    settings = Settings(_env_file=None, login_own_networks="203.0.113.96/28, 2001:db8:7::/48")
+    own = ("203.0.113.99", "::ffff:203.0.113.99", "2001:db8:7:1::1")
+    assert [throttle.of_address(settings, address) for address in own] == [[], [], []]
+    others = ("203.0.113.112", "2001:db8:8::1", "unknown", None)
+    assert [len(throttle.of_address(settings, address)) for address in others] == [1, 1, 1, 1]
+    house.settings.login_own_networks = "203.0.113.160/28"
+    house.settings.__dict__.pop("own_networks", None)
+    http = house.http(address="203.0.113.161")
+    body = {"password": "x"}
+    tried = [await http.post("/auth/login", json={"username": f"nat{n}", **body}) for n in range(45)]
+    assert {answer.status_code for answer in tried} == {401}
+    again = [await http.post("/auth/login", json={"username": "nat0", **body}) for _ in range(9)]
+    assert {answer.status_code for answer in again} == {401, 429}
+    house.settings.login_own_networks = ""
+    house.settings.__dict__.pop("own_networks", None)
+
+
+def test_an_own_network_that_is_none_is_refused_at_the_start() -> None:
+    """Not at somebody's login."""
+    with pytest.raises(ValidationError, match=r"login_own_networks[\s\S]*203.0.113.300"):
+        Settings(_env_file=None, login_own_networks="192.0.2.1, 203.0.113.300")
 
 
 async def test_the_pause_doubles_up_to_a_quarter_of_an_hour(house: House) -> None:

@@ -100,7 +100,7 @@ def app(settings: Settings) -> FastAPI:
                 feed,
                 settings.clock,
             )
-            app.state.edge_routes = edge_routes(parts)
+            app.state.edge_routes = edge_routes(parts, verifier.uses.note)
             app.state.parts, app.state.db = parts, parts.db
             app.state.readiness = readiness_of(parts, verifier)
             running = (verifier.run, parts.facts.run, keep_settled, feed.run)

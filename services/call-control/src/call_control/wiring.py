@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -165,14 +165,14 @@ def _unseal(settings: Settings) -> Unseal:
     return refuse
 
 
-def edge_routes(parts: Parts) -> EdgeRoutes:
-    """The endpoints of the edge API."""
+def edge_routes(parts: Parts, note_use: Callable[[str], None]) -> EdgeRoutes:
+    """The endpoints of the edge API. `note_use`: of an edge's key."""
     settings, key = parts.settings, parts.ticket_key
 
     def issue(facts: CallFacts, terms: Terms) -> str:
         return sign_ticket(facts, terms, key)
 
-    auth = EdgeAuth(parts.facts.directory)
+    auth = EdgeAuth(parts.facts.directory, note_use)
     legs = AdmitLegs(PlanLegs(parts.arrivals), parts.store, issue, OUTAGE)
     serve = ServeCode(parts.forward_codes, parts.store)
     admit = AdmitCall(parts.gather, parts.store, settings.clock, issue, OUTAGE, legs, serve)

@@ -23,6 +23,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from landline.chassis.api_keys import ApiKey, KeyParts, KnownApiKeys, key_parts
+from landline.chassis.key_uses import KeyUses
 from landline.chassis.problems import Forbidden, Unauthorized, Unavailable
 from landline.chassis.settings import Settings
 from landline.chassis.streams import AnyRedis
@@ -85,6 +86,7 @@ class TokenVerifier:
         self._reading = asyncio.Lock()
         self._revoked: dict[str, float] = {}
         self._api_keys = KnownApiKeys(redis)
+        self.uses = KeyUses(redis)
         self._heard_at = float("-inf")
 
     async def verify(self, token: str) -> Principal:
@@ -110,6 +112,7 @@ class TokenVerifier:
             raise Unauthorized()
         if not key.valid_at(time.time()):
             raise Unauthorized("this API key has expired or was revoked", code="key_revoked")
+        self.uses.note(key.id)
         return Principal(
             key.level, key.brand_id, key.client_id, username=key.name, rights=key.rights, key_id=key.id
         )
@@ -181,6 +184,7 @@ class TokenVerifier:
                 self._hear(raw)
         self._heard_at = time.monotonic()
         self._forget()
+        await self.uses.tell_if_due()
         return bytes(position)
 
     def _hear(self, raw: bytes) -> None:

@@ -6,15 +6,20 @@ Any value may be in a file instead, which `LANDLINE_<NAME>_FILE` names: so secre
 from __future__ import annotations
 
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from landline.chassis.secret_files import SecretFiles, secret
 from landline.kernel.clock import Clock, SharedOffsetClock, SystemClock
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
 class Settings(BaseSettings):
@@ -38,6 +43,10 @@ class Settings(BaseSettings):
     ticket_key: SecretStr = Field(SecretStr(""), description="signs call tickets")
     secrets_key: SecretStr = Field(SecretStr(""), description="base64 of 32 bytes; encrypts HA1 at rest")
     admin_password: SecretStr = Field(SecretStr(""), description="of the first platform admin")
+    login_own_networks: str = Field(
+        "",
+        description="addresses, networks: many people log in from each (a portal's), not throttled together",
+    )
     smtp_url: str = Field("", description="smtp://user:password@host:port; empty: no mail is sent")
     mail_from: str = "Landline <no-reply@landline.invalid>"
     geoip_db: str = Field("", description="path of an .mmdb with countries; empty: built-in table")
@@ -84,6 +93,18 @@ class Settings(BaseSettings):
             self.redis_url = urlunsplit(parts._replace(netloc=netloc))
         self.internal_url = self.internal_url or self.public_url
         return self
+
+    @field_validator("login_own_networks")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        """ValueError names what is no address or network: at the start, not at somebody's login."""
+        _networks(text)
+        return text
+
+    @cached_property
+    def own_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """`login_own_networks`, read."""
+        return _networks(self.login_own_networks)
 
     @cached_property
     def clock(self) -> Clock:

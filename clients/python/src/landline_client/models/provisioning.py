@@ -92,8 +92,9 @@ class ApiKey(TypedDict):
     expires_at: str | None
     restricted: bool
     rights: dict[str, str]
-    created_by: str
     key_prefix: str
+    last_used_at: str | None
+    created_by: str
     version: int
     created_at: str
     updated_at: str
@@ -895,6 +896,7 @@ class Edge(TypedDict):
     control_url: str | None
     networks: list[Network]
     key_prefix: str
+    last_used_at: str | None
     version: int
     created_at: str
     updated_at: str

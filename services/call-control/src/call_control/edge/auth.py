@@ -33,10 +33,12 @@ class KnowsEdges(Protocol):
 
 
 class EdgeAuth:
-    """Proves edges' keys."""
+    """Proves edges' keys. `note` hears the id of each edge that was proved: it must not cost anything."""
 
-    def __init__(self, directory: Callable[[], Awaitable[KnowsEdges]]) -> None:
-        self._directory = directory
+    def __init__(
+        self, directory: Callable[[], Awaitable[KnowsEdges]], note: Callable[[str], None] = lambda _id: None
+    ) -> None:
+        self._directory, self._note = directory, note
         self._proved: dict[bytes, EdgeFacts] = {}
         self._proved_in: KnowsEdges | None = None
 
@@ -53,6 +55,7 @@ class EdgeAuth:
                 self._proved[given] = known
         if known.networks:
             _at_home(known, scope)
+        self._note(known.id)
         return known
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Boolean, Column, DateTime, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.accounts.rights import RightsByResource, known_resources, no_more_than_the_caller
-from provisioning.api.random_keys import key_columns, mint_key, with_hash
+from provisioning.api.random_keys import KeyReadOnly, key_columns, mint_key, with_hash
 from provisioning.api.schema import METADATA
 
 LONGEST_LIFE = timedelta(days=10 * 366)
@@ -56,11 +56,10 @@ class ApiKeyFields(ApiModel):
     reset_key: bool = Field(False, description="make a new key; the old one stops within moments")
 
 
-class ApiKeyReadOnly(ApiModel):
+class ApiKeyReadOnly(KeyReadOnly):
     """What is only read."""
 
     created_by: str = Field(description="user name of whoever made it")
-    key_prefix: str = Field(description="the readable part: `llk_<prefix>_...`")
 
 
 async def _not_by_a_key(change: Change) -> None:
@@ -96,7 +95,7 @@ API_KEYS = Resource(
     create_only=frozenset({"client_id"}),
     write_only=frozenset({"reset_key"}),
     secret_columns=frozenset({"key_sha256"}),
-    filters=("name", "active", "restricted", "expires_at", "key_prefix", "created_by"),
+    filters=("name", "active", "restricted", "expires_at", "key_prefix", "created_by", "last_used_at"),
     sorts=("name",),
     references={"brand_id": Reference("brands", "brand"), "client_id": Reference("clients", "client")},
     unique={"api_keys_owner_name": "name", "api_keys_prefix": "key_prefix"},

@@ -102,7 +102,7 @@ class Accounts:
                 raise InvalidCredentials("wrong user name or password")
             if checked.new_hash is not None:
                 await tx.execute(_SET_HASH, {"id": admin.id, "hash": checked.new_hash})
-            await throttle.forgive(tx, *_subjects(username, origin))
+            await throttle.forgive(tx, *self._subjects(username, origin))
             return await self._open(tx, _own_identity(admin), origin, "login")
 
     async def refresh(self, refresh_token: str) -> Tokens:
@@ -216,16 +216,20 @@ class Accounts:
             if admin is None or not checked.right or str(admin.id) != principal.admin_id:
                 raise Forbidden("the current password is wrong", code="wrong_password")
         async with self._db.transaction(Scope.system()) as tx:
-            await throttle.forgive(tx, *_subjects(principal.username, origin))
+            await throttle.forgive(tx, *self._subjects(principal.username, origin))
         yield admin
 
     @asynccontextmanager
     async def _attempt(self, username: str, origin: Origin) -> AsyncIterator[Admin | None]:
         """Count the attempt, committed before anything is checked; then the admin of that name, if any."""
         async with self._db.transaction(Scope.system()) as tx:
-            await throttle.count_attempt(tx, list(_subjects(username, origin)))
+            account, addresses = self._subjects(username, origin)
+            await throttle.count_attempt(tx, [account, *addresses])
             admin = (await tx.execute(_BY_NAME, {"username": username})).first()
         yield admin
+
+    def _subjects(self, username: str, origin: Origin) -> tuple[throttle.Subject, list[throttle.Subject]]:
+        return throttle.Subject.account(username), throttle.of_address(self._settings, origin.address)
 
     async def _open(
         self, tx: AsyncConnection, identity: Identity, origin: Origin, action: str, root_id: str | None = None
@@ -247,10 +251,6 @@ class Accounts:
         if session is None or admin is None or not admin.active:
             raise Unauthorized("this session has been ended", code="session_revoked")
         return session, admin
-
-
-def _subjects(username: str, origin: Origin) -> tuple[throttle.Subject, throttle.Subject]:
-    return throttle.Subject.account(username), throttle.Subject.address(origin.address or "unknown")
 
 
 def _own_identity(admin: Admin) -> Identity:

@@ -62,11 +62,17 @@ class PasswordResets:
     async def request(self, username: str, origin: Origin) -> None:
         """Have a token mailed, if there is such an account with an address. TooManyRequests alike."""
         async with self._db.transaction(Scope.system()) as tx:
-            await throttle.count_attempt(tx, _subjects(username, origin))
+            await throttle.count_attempt(tx, self._subjects(username, origin))
         async with self._db.transaction(Scope.system()) as tx:
             admin = (await tx.execute(_BY_NAME, {"username": username})).first()
             if admin is not None and admin.active and admin.email:
                 await self._send(tx, admin, origin)
+
+    def _subjects(self, username: str, origin: Origin) -> list[Subject]:
+        """Counted apart from logins: asking for a mail must not lock anybody out."""
+        addresses = throttle.of_address(self._settings, origin.address)
+        by_address = [Subject(f"reset {address.name}", 20) for address in addresses]
+        return [Subject(f"reset {username.casefold()}", 3), *by_address]
 
     async def _send(self, tx: AsyncConnection, admin: Row[Any], origin: Origin) -> None:
         token, reset_id = PREFIX + secrets.token_urlsafe(32), new_id()
@@ -102,7 +108,8 @@ class PasswordResets:
                 raise _bad_token()  # of two confirmations at once, one takes it
             await tx.execute(_SET, {"id": admin.id, "hash": new_hash})
             await sessions.revoke_admin(tx, str(admin.id), "password reset")
-            await throttle.forgive(tx, Subject.account(admin.username), Subject.address(origin.address or ""))
+            addresses = throttle.of_address(self._settings, origin.address)
+            await throttle.forgive(tx, Subject.account(admin.username), addresses)
             await self._record(tx, admin, origin, "reset_password")
 
     async def _record(self, tx: AsyncConnection, admin: Row[Any], origin: Origin, action: str) -> None:
@@ -130,12 +137,6 @@ class PasswordResets:
 async def purge(tx: AsyncConnection) -> None:
     """Forget tokens whose time is over."""
     await tx.execute(_PURGE)
-
-
-def _subjects(username: str, origin: Origin) -> list[Subject]:
-    """Counted apart from logins: asking for a mail must not lock anybody out."""
-    address = Subject.address(origin.address or "unknown").name
-    return [Subject(f"reset {username.casefold()}", 3), Subject(f"reset {address}", 20)]
 
 
 def _bad_token() -> InvalidInput:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from landline.chassis.problems import TooManyRequests
+from landline.chassis.settings import Settings
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,6 +47,17 @@ class Subject:
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is None:
             return cls(f"address {ipaddress.ip_network((ip, 64), strict=False)}", 40)
         return cls(f"address {getattr(ip, 'ipv4_mapped', None) or ip}", 40)
+
+
+def of_address(settings: Settings, address: str | None) -> list[Subject]:
+    """The subject of an address; none for an own one (a portal's): behind it is everybody."""
+    try:
+        ip = ipaddress.ip_address(address or "")
+    except ValueError:
+        return [Subject.address(address or "unknown")]
+    plain = getattr(ip, "ipv4_mapped", None) or ip
+    is_own = any(plain in network for network in settings.own_networks if network.version == plain.version)
+    return [] if is_own else [Subject.address(str(ip))]
 
 
 # One statement: nothing is counted while blocked; after an hour of quiet the count starts anew. The pause
@@ -85,13 +97,14 @@ async def count_attempt(tx: AsyncConnection, subjects: list[Subject]) -> None:
             )
 
 
-async def forgive(tx: AsyncConnection, account: Subject, address: Subject) -> None:
+async def forgive(tx: AsyncConnection, account: Subject, addresses: list[Subject]) -> None:
     """The password was right: the account starts anew, the address gets its one attempt back.
 
     An address is not cleared: else one own account would let a guesser clear its way to all others.
     """
     await tx.execute(_SUCCESS, {"subject": account.key})
-    await tx.execute(_LESS, {"subject": address.key})
+    for address in addresses:
+        await tx.execute(_LESS, {"subject": address.key})
 
 
 async def purge(tx: AsyncConnection) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from provisioning.accounts import password_resets, sessions, throttle
 from provisioning.accounts.key_book import KeyBook
+from provisioning.accounts.key_uses import KeyUseBook
 from provisioning.accounts.login import Accounts
 from provisioning.accounts.password_resets import PasswordResets
 from provisioning.accounts.passwords import Passwords
@@ -60,9 +61,10 @@ async def bootstrap_admin(settings: Settings, db: Database, passwords: Passwords
 
 
 async def accounts_work(settings: Settings, db: Database, redis: AnyRedis, stop: asyncio.Event) -> None:
-    """Background work: keep signing and API keys fresh and published; forget old sessions and attempts."""
+    """Background work: keep signing and API keys fresh and published, forget old sessions and attempts."""
     keys, book = SigningKeys(db, redis, Keyring.of(settings)), KeyBook(db, redis)
-    await asyncio.gather(keys.keep(stop), book.keep(stop), _purge(db, stop))
+    uses = KeyUseBook(db, redis)
+    await asyncio.gather(keys.keep(stop), book.keep(stop), uses.keep(stop), _purge(db, stop))
 
 
 async def _purge(db: Database, stop: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from sqlalchemy import ARRAY, Boolean, Column, Table, Text
 
 from provisioning.api.field_types import Network
-from provisioning.api.random_keys import key_columns, mint_key, with_hash
+from provisioning.api.random_keys import KeyReadOnly, key_columns, mint_key, with_hash
 from provisioning.api.schema import METADATA
 
 TABLE = Table(
@@ -43,24 +43,18 @@ class EdgeFields(ApiModel):
     reset_key: bool = Field(False, description="make a new key; the old one stops within a second")
 
 
-class EdgeReadOnly(ApiModel):
-    """What is only read."""
-
-    key_prefix: str = Field(description="which key it has")
-
-
 EDGES = Resource(
     name="edges",
     entity="edge",
     table=TABLE,
     fields=EdgeFields,
-    read_only=EdgeReadOnly,
+    read_only=KeyReadOnly,
     tenancy="platform",
     brand_column=None,
     rights=Rights(platform="crud", brand="", client=""),
     write_only=frozenset({"reset_key"}),
     secret_columns=frozenset({"key_sha256"}),
-    filters=("name", "enabled"),
+    filters=("name", "enabled", "last_used_at"),
     sorts=("name",),
     unique={"edges_name_key": "name"},
     rules=(mint_key,),
