@@ -22,6 +22,7 @@ from landline.chassis.idempotency import purge
 from landline.chassis.logging import configure
 from landline.chassis.memory import keep_settled
 from landline.chassis.migrations import migrate as migrate_schema
+from landline.chassis.openapi_served import with_document_apart
 from landline.chassis.redis import durability_gaps
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
@@ -259,7 +260,7 @@ def serve(
     """Answer HTTP: the edge API and REST."""
     settings = _settings()
     uvicorn.run(
-        app(settings),
+        with_document_apart(app(settings), service.name),
         host=host or settings.host,
         port=port or settings.port,
         log_config=None,

@@ -10,6 +10,7 @@ import uvicorn
 from landline.chassis.consume import consume as work_until_signal
 from landline.chassis.logging import configure
 from landline.chassis.migrations import migrate as migrate_schema
+from landline.chassis.openapi_served import with_document_apart
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 
@@ -39,7 +40,13 @@ def service_commands(service: Service, about: str) -> typer.Typer:
         """Serve the REST API."""
         settings = logged_settings(service)
         at, on = host or settings.host, port or settings.port
-        uvicorn.run(service.app(settings), host=at, port=on, log_config=None, access_log=False)
+        uvicorn.run(
+            with_document_apart(service.app(settings), service.name),
+            host=at,
+            port=on,
+            log_config=None,
+            access_log=False,
+        )
 
     @cli.command()
     def consume() -> None:

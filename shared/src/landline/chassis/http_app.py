@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from landline.chassis import health, metrics, openapi_document, problems
 from landline.chassis.direct import DirectApp
+from landline.chassis.openapi_served import add_document
 from landline.chassis.settings import Settings
 from landline.kernel.ids import new_id
 
@@ -59,7 +60,7 @@ def build_app(
         version="1",
         description=description,
         lifespan=lifespan,
-        openapi_url=f"{base}/openapi.json",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
@@ -69,6 +70,7 @@ def build_app(
     problems.install(app)
     for router in routers:
         app.include_router(router, prefix=base)
+    add_document(app, f"{base}/openapi.json")
     app.add_route(f"{base}/docs", _docs, include_in_schema=False)
     app.add_route("/healthz", health.healthz, include_in_schema=False)
     app.add_route("/readyz", health.readyz, include_in_schema=False)

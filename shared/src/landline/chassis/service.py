@@ -31,6 +31,7 @@ class Service:
         return f"/api/{self.name}/v1"
 
 
-def installed_services() -> list[Service]:
-    """Every installed service, found by its entry point, in name order."""
-    return [point.load() for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)]
+def installed_services(only: str = "") -> list[Service]:
+    """Every installed service, or the one of that name, found by its entry point, in name order."""
+    found = (point for point in entry_points(group=GROUP) if only in ("", point.name))
+    return [point.load() for point in sorted(found, key=lambda p: p.name)]

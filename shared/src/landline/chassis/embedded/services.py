@@ -8,11 +8,14 @@ from importlib import import_module
 from landline.chassis.service import Service, installed_services
 
 
-def load_services() -> list[Service]:
-    """The entry points of group `landline.services`; or LANDLINE_SERVICES=`module:attribute,...` (tests)."""
+def load_services(only: str = "") -> list[Service]:
+    """The entry points of group `landline.services`; or LANDLINE_SERVICES=`module:attribute,...` (tests).
+
+    `only`: the service of that name; the others are not even imported where they are entry points.
+    """
     named = os.environ.get("LANDLINE_SERVICES")
     if not named:
-        return installed_services()
+        return installed_services(only)
     services = []
     for target in named.split(","):
         module, _, attribute = target.strip().partition(":")
@@ -20,4 +23,4 @@ def load_services() -> list[Service]:
         if not isinstance(service, Service):
             raise TypeError(f"{target} is no Service")
         services.append(service)
-    return services
+    return [each for each in services if only in ("", each.name)]

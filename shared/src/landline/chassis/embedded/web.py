@@ -14,6 +14,7 @@ from landline.chassis import logging
 from landline.chassis.embedded.dispatcher import Dispatcher
 from landline.chassis.embedded.own_pages import build_own_app
 from landline.chassis.embedded.services import load_services
+from landline.chassis.openapi_served import with_document_apart
 from landline.chassis.settings import Settings
 
 GRACE_S = 5  # event streams never end by themselves
@@ -21,7 +22,8 @@ GRACE_S = 5  # event streams never end by themselves
 
 def build(settings: Settings) -> Dispatcher:
     """The one ASGI app of this process."""
-    apps = {service.name: service.app(settings) for service in load_services()}
+    services = load_services()
+    apps = {each.name: with_document_apart(each.app(settings), each.name) for each in services}
     return Dispatcher(apps, build_own_app(settings, apps))
 
 
