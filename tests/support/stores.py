@@ -101,6 +101,13 @@ class TestStores:
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return name
 
+    async def empty_database(self) -> str:
+        """The name of a new database with the roles' rights and no table: for tests of migrations."""
+        name = f"landline_test_{os.getpid()}_{next(self._numbers)}"
+        await create_database(self.admin_url, name)
+        await create_roles(with_database(self.admin_url, name), self.passwords)
+        return name
+
     async def drop_database(self, name: str) -> None:
         """Whoever is still connected is thrown out."""
         await self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -62,6 +62,7 @@ def _upgrade(connection: Connection, package: str, folder: Path, target: str) ->
         text("select pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"migrate {package}"}
     )
     _prepare_schema(connection, package)
+    new = connection.execute(text("select to_regclass(:name)"), {"name": f"{package}.alembic_version"})
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.set_main_option("path_separator", "os")
@@ -71,7 +72,12 @@ def _upgrade(connection: Connection, package: str, folder: Path, target: str) ->
         return script._upgrade_revs(target, revision)  # type: ignore[arg-type]
 
     with EnvironmentContext(config, script, fn=steps) as environment:
-        environment.configure(connection=connection, version_table_schema=package, transactional_ddl=True)
+        environment.configure(
+            connection=connection,
+            version_table_schema=package,
+            transactional_ddl=True,
+            is_new=new.scalar() is None,
+        )
         environment.run_migrations()
     log.info("schema is up to date", schema=package)
 
@@ -89,6 +95,11 @@ def _prepare_schema(connection: Connection, package: str) -> None:
         "select set_config('landline.level', 'system', true)",
     ):
         connection.execute(text(statement))
+
+
+def is_new() -> bool:
+    """In a migration: whether the schema had no tables before this run, so that nobody knows its rows yet."""
+    return bool(op.get_context().opts["is_new"])
 
 
 def run_sql(statements: Iterable[str]) -> None:

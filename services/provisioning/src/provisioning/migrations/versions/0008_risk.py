@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from alembic import op
 from landline.chassis.migrations import run_sql
 from landline.chassis.postgres import tenant_policy
-from landline.kernel.ids import uuid7
-from provisioning.ready_made import EMERGENCY_NUMBERS, RISK_CLASSES, listed
-from sqlalchemy import text
+from provisioning.api.numbers import EMERGENCY_NUMBERS
+from provisioning.api.risk_classes import RISK_CLASSES
+from provisioning.ready_made import EMERGENCY_NUMBERS as NUMBERS_LIST
+from provisioning.ready_made import RISK_CLASSES as RISKS_LIST
+from provisioning.ready_made import listed
+from provisioning.ready_made.bring_in import bring_in
 
 revision = "0008"
 down_revision = "0007"
@@ -52,27 +52,17 @@ STATEMENTS = [
 
 
 def upgrade() -> None:
-    """Create the tables, then the platform's rows: they travel to call-control with the next snapshot."""
+    """Create the tables, then the platform's rows."""
     run_sql(STATEMENTS)
     run_sql(tenant_policy("barrings", client_column="client_id"))
     run_sql(tenant_policy("risk_classes", client_reads_brand=True, shared=True))
-    _insert("risk_classes", [{**row, "country": row["country"] or None} for row in listed(RISK_CLASSES)])
-    _insert("emergency_numbers", [_described(row) for row in listed(EMERGENCY_NUMBERS)])
+    bring_in(RISK_CLASSES, [{**row, "country": row["country"] or None} for row in listed(RISKS_LIST)])
+    bring_in(EMERGENCY_NUMBERS, [_described(row) for row in listed(NUMBERS_LIST)])
 
 
 def _described(row: dict[str, str]) -> dict[str, str]:
     about = f"{row['description']}; {row['source']}"
     return {"number": row["number"], "country": row["country"], "description": about}
-
-
-def _insert(table: str, rows: list[dict[str, Any]]) -> None:
-    """Rows of the platform; one that an operator made already stays as it is."""
-    names = list(rows[0])
-    statement = (
-        f"insert into {table} (id, version, created_at, updated_at, {', '.join(names)})"
-        f" values (:id, 1, now(), now(), {', '.join(f':{name}' for name in names)}) on conflict do nothing"
-    )
-    op.get_bind().execute(text(statement), [{"id": uuid7(), **row} for row in rows])
 
 
 def downgrade() -> None:
