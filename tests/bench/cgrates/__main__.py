@@ -16,6 +16,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -139,13 +140,11 @@ def running(version: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def main() -> None:
     """Start, say so, wait to be stopped."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
     with running(os.environ.get("VERSION", "v0.10.4")) as engine:
         print(f"ready: PEER_RPC=http://127.0.0.1:{PORT}/jsonrpc make bench", flush=True)
-        try:
-            engine.wait()
-        except KeyboardInterrupt:
-            return
+        engine.wait()
 
 
 if __name__ == "__main__":
