@@ -82,10 +82,10 @@ TABLE = {
     "no_rating_profile": Row(403, "rate", (gone("profile", c.PROFILE, c.CLIENT),)),
     "no_rate": Row(403, "rate", body={"request_user": "00442071234567"}),
     "rates_unavailable": Row(503, "rate", (c.row("deck", c.DECK, GONE, 9),)),
-    "too_fast": Row(503, "counters", (c.brand(2, max_calls_per_minute=1),), before=1, limit="1", value="1"),
+    "too_fast": Row(503, "barring", (c.brand(2, max_calls_per_minute=1),), before=1, limit="1", value="1"),
     "max_calls_reached": Row(403, "counters", before=2, limit="2", value="2"),
     "hourly_limit_reached": Row(
-        403, "counters", (c.brand(2, spend_per_hour="2.00"),), before=1, limit="2.00", value="1.20"
+        403, "barring", (c.brand(2, spend_per_hour="2.00"),), before=1, limit="2.00", value="1.20"
     ),
     "daily_limit_reached": Row(
         403, "counters", (c.client(2, max_daily_usage="2.00"),), before=1, limit="2.00", value="1.20"

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
+from landline.contracts.call_control.events import CallRejected
 
 from tests.support import configured as c
 from tests.support.outbound_story import API, Story, operator, telling
@@ -50,7 +52,7 @@ async def test_out_of_the_box_a_client_places_thirty_calls_a_minute(story: Story
     assert denied["retry_after_s"] == 30
     told = await simulated(story)
     assert (told["denial"]["reason"], told["denial"]["retry_after_s"]) == ("too_fast", 30)
-    assert told["trace"][-1]["step"] == "counters"
+    assert told["trace"][-1]["step"] == "barring", "4.7, though it is counted with the rest"
     story.clock.advance_s(30)
     assert (await place_and_end(story))["decision"] == "allow"
     assert (await story.call())["reason"] == "too_fast", "one left the minute, one came"
@@ -83,6 +85,34 @@ async def test_calls_that_were_refused_do_not_count_as_fast(story: Story) -> Non
     for _ in range(5):
         assert (await story.call(request_user="alice"))["reason"] == "invalid_number"
     assert (await story.call())["decision"] == "allow"
+
+
+@pytest.mark.parametrize("behind", ["no_route", "no_rate", "blocked"])
+@pytest.mark.parametrize("limit", ["too_fast", "hourly_limit_reached"])
+async def test_speed_is_denied_before_what_comes_behind_it(story: Story, limit: str, behind: str) -> None:
+    """4.7 wins over 4.8 to 4.10 (decision 0019): people would else mend a route and find the next denial."""
+    limits = {"max_calls_per_minute": 1} if limit == "too_fast" else {"spend_per_hour": "1.20"}
+    await story.configure(c.brand(2, **limits))
+    await story.talk(await story.call(), 60)
+    story.clock.advance_s(-10)  # the minute is not over for the speed
+    broken = {
+        "no_route": (c.route(version=2, destination_pattern_id="019a0000-0000-7000-8000-0000000000ff"), {}),
+        "no_rate": (c.brand(3, **limits), {"request_user": "00442071234567"}),
+        "blocked": (c.route(version=2, mode="block", carrier_id=None), {}),
+    }
+    change, asked = broken[behind]
+    await story.configure(change)
+    denied = await story.call(**asked)
+    assert (denied["reason"], denied["rule"]) == (limit, "barring")
+    told = await simulated(story, **asked)
+    assert (told["denial"]["reason"], told["trace"][-1]["step"]) == (limit, "barring")
+    [*_, event] = await story.events("call.rejected.v1")
+    assert [line["step"] for line in event.read(CallRejected).trace][-1] == "barring"
+    story.clock.advance_s(3600)
+    assert (await story.call(**asked))["reason"] == behind
+    before = story.parts.batch.round_trips
+    await story.call(request_user="alice")
+    assert story.parts.batch.round_trips - before == 1, "what is denied before 4.7 asks for no counters"
 
 
 async def test_the_limit_of_speed_costs_no_round_trip(story: Story) -> None:

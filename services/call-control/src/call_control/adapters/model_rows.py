@@ -11,7 +11,7 @@ from landline.chassis.redis import AutoBatch
 from call_control.adapters.call_reads import as_map
 
 OUTAGE: Final = (redis.exceptions.RedisError, OSError, TimeoutError)
-"""What reading raises when Redis can't be reached."""
+"""What is raised when Redis can't be reached: for callers a 503 with Retry-After, never a 500."""
 
 HELD_AWAY_S: Final = 0.5
 

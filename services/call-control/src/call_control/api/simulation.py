@@ -16,6 +16,7 @@ from call_control.api.scope import operator
 from call_control.api.services import Services, services_of
 from call_control.app.admit_call import server_of
 from call_control.app.answers import Deny, deny_of
+from call_control.app.counted_denials import first_denial
 from call_control.app.plan_legs import Chain, PlanLegs
 from call_control.app.simulate import Simulation, refused, simulate, with_counters, with_legs
 from call_control.domain.admission.case import Leg
@@ -96,6 +97,8 @@ async def _simulated(services: Services, caller: Principal, asked: SimulateReque
     if caller.brand_id is not None and (facts.brand is None or facts.brand.id != caller.brand_id):
         raise NotFound("no brand of yours has this SIP domain")
     case, refusal = simulate(asked, facts, at_ms)
+    if isinstance(refusal, Denial):
+        refusal = await first_denial(services.store, case, refusal, ())
     found = refused(case, refusal) if refusal is not None else await _counted(services, case, asked)
     if found.refusal is None and (facts.inbound or case.on_net):
         found = await _with_legs(services, found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
@@ -11,7 +10,6 @@ from landline.contracts.call_control.events import CallFacts, CallRejected
 from landline.contracts.envelope import seal
 from landline.kernel.clock import Clock
 from landline.kernel.ids import CallId
-from landline.kernel.money import decimal_string
 from msgspec import structs
 
 from call_control.app.answers import (
@@ -21,6 +19,7 @@ from call_control.app.answers import (
     deny_answer,
     inbound_answer,
 )
+from call_control.app.counted_denials import ReadsUsage, denial_of, first_denial
 from call_control.app.gather_facts import GatherFacts
 from call_control.app.take_hold import Admits, admit_with_hold
 from call_control.domain.admission import Case, Challenge, judge, trace
@@ -28,13 +27,13 @@ from call_control.domain.admission.case import FaxTarget, ServiceAsked, Target, 
 from call_control.domain.admission.outage import tolerated
 from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
-from call_control.domain.denials import BUSY, DEVICE_BUSY, REASONS, Denial, Reason, deny
+from call_control.domain.denials import Denial
 from call_control.domain.facts import Facts
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
 from call_control.domain.media_place import DEFAULT, application_server
 from call_control.domain.rejection import subject_of
-from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Status
+from call_control.domain.replies import NewCall, RejectReply, Status
 
 PRODUCER: Final = "call-control"
 NO_BRAND_PARTITION: Final = 0
@@ -51,7 +50,7 @@ class CallOver(Exception):
     """The attempt's call has ended: asking again can't bring it back."""
 
 
-class AdmissionStore(Admits, Protocol):
+class AdmissionStore(Admits, ReadsUsage, Protocol):
     """`adapters.call_store.CallStore`, as far as an admission needs it."""
 
     async def read_call(self, call_id: str) -> LiveCall | None: ...
@@ -126,7 +125,7 @@ class AdmitCall:
         if isinstance(refusal, ServiceAsked):
             served = await self._serve(case, refusal, edge_id)
             return served if isinstance(served, Answer) else await self._reject(case, served, edge_id)
-        return await self._reject(case, refusal, edge_id)
+        return await self._reject(case, await first_denial(self._store, case, refusal, self._outage), edge_id)
 
     async def _commit(self, case: Case, edge_id: str) -> Answer:
         new = new_call(case, edge_id)
@@ -290,39 +289,6 @@ def server_of(facts: Facts, attempt_id: str) -> str:
         if facts.brand is not None and facts.client is not None
         else DEFAULT
     )
-
-
-def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Denial:
-    """What the script's refusal means (domain.md section 4.11), with its figures."""
-    money, full = decimal_string, BUSY if inbound else REASONS["max_calls_reached"]
-    if reply.status is Status.MAX_CALLS_BRAND:
-        return _full(full, "brand", reply)
-    if reply.status is Status.MAX_CALLS_CLIENT:
-        return _full(full, "client", reply)
-    if reply.status is Status.MAX_CALLS_DEVICE:
-        return _full(DEVICE_BUSY, "device", reply)
-    if reply.status is Status.TOO_FAST:
-        return _too_fast(reply)
-    if reply.status in (Status.DAILY_LIMIT, Status.HOUR_LIMIT):
-        limit, spent, held = money(reply.limit), money(reply.spend_micros), money(reply.held_micros)
-        used = money(reply.spend_micros + reply.held_micros)
-        told = f"limit {limit}, spent {spent}, held {held}"
-        code = "daily_limit_reached" if reply.status is Status.DAILY_LIMIT else "hourly_limit_reached"
-        return deny(code, told, limit=limit, value=used)
-    available, hold = money(reply.available_micros or 0), money(hold_micros)
-    return deny("no_credit", f"available {available}, first hold {hold}", limit=available, value=hold)
-
-
-def _full(reason: Reason, whose: str, reply: AdmitReply) -> Denial:
-    detail = f"{whose} limit {reply.limit}, active {reply.active}"
-    return Denial(reason, detail, limit=str(reply.limit), value=str(reply.active))
-
-
-def _too_fast(reply: AdmitReply) -> Denial:
-    """Retry-After is when the oldest of the counted calls leaves the minute."""
-    detail = f"{reply.whose} limit {reply.limit} calls a minute, {reply.active} in the last one"
-    denial = deny("too_fast", detail, limit=str(reply.limit), value=str(reply.active))
-    return replace(denial, retry_after_s=-(-reply.retry_ms // 1000))
 
 
 def _hides_caller(case: Case) -> bool:

@@ -15,7 +15,6 @@ from call_control.app.admit_call import (
     Answer,
     CallOver,
     bound_s,
-    denial_of,
     hops_of,
     new_call,
     refuse_reuse,
@@ -25,6 +24,7 @@ from call_control.app.admit_call import (
 )
 from call_control.app.answers import LegCall, completed, deny_answer, longest_s, onward_answer
 from call_control.app.call_port import Calls
+from call_control.app.counted_denials import denial_of, first_denial
 from call_control.app.plan_legs import Chain, PlanLegs, Way
 from call_control.app.record_end import EndReport, settle_call
 from call_control.app.take_hold import admit_with_hold
@@ -121,7 +121,7 @@ class AdmitLegs:
         """Admit one call of the chain. An Answer: to a repeated attempt, or to a call without counters."""
         case = chain.cases[at]
         if chain.refusal is not None and case is chain.last:
-            raise Refused(case, chain.refusal)
+            raise Refused(case, await first_denial(self._store, case, chain.refusal, self._outage))
         new = self._new(chain, case, progress, edge_id)
         try:
             reply = await admit_with_hold(self._store, new, case.now_ms)

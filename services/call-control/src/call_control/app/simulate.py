@@ -9,7 +9,7 @@ from random import Random
 from landline.rating.errors import NoRate
 from landline.rating.price import price_micros
 
-from call_control.app.admit_call import denial_of
+from call_control.app.counted_denials import denial_of, speed_of
 from call_control.domain.admission import Case, judge, trace
 from call_control.domain.admission.pipeline import Refusal, TraceLine
 from call_control.domain.admission.request import CallRequest
@@ -17,7 +17,6 @@ from call_control.domain.denials import Denial
 from call_control.domain.facts import Facts
 from call_control.domain.lease import outer_bound_s
 from call_control.domain.replies import AdmitReply, ClientUsage, Status
-from call_control.domain.velocity import stamp_of, too_fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +72,15 @@ def with_legs(found: Simulation, cases: Sequence[Case], refusal: Denial | None) 
 def _counted(
     case: Case, usage: ClientUsage, brand_active: int, free: int | None, room: int | None
 ) -> AdmitReply | None:
-    """The script's refusal, in its order: speed, brand, client, hour, day, balance."""
+    """The script's refusal, in its order: speed, hour, brand, client, day, balance."""
     floor = case.hold.floor_micros
-    fast = too_fast(
-        usage.recent, stamp_of(case.device.id), case.device_per_minute, case.client_per_minute, case.now_ms
-    )
+    fast = speed_of(case, usage, floor, case.terms.hour_limit_micros)
     if fast is not None:
-        whose, limit, count, retry_ms = fast
-        return AdmitReply(Status.TOO_FAST, whose=whose, limit=limit, active=count, retry_ms=retry_ms)
+        return fast
     if 0 < case.brand_max_calls <= brand_active:
         return AdmitReply(Status.MAX_CALLS_BRAND, limit=case.brand_max_calls, active=brand_active)
     if 0 < case.client_max_calls <= usage.active_calls:
         return AdmitReply(Status.MAX_CALLS_CLIENT, limit=case.client_max_calls, active=usage.active_calls)
-    hour = case.terms.hour_limit_micros
-    if hour is not None and usage.hour_micros + usage.held_micros + floor > hour:
-        spent, held = usage.hour_micros, usage.held_micros
-        return AdmitReply(Status.HOUR_LIMIT, limit=hour, spend_micros=spent, held_micros=held)
     if room is not None and floor > room:
         spent, held = usage.day_spend_micros, usage.day_held_micros
         limit = case.terms.limit_micros or 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import redis.exceptions
 from landline.chassis.problems import MEDIA_TYPE, Problem, Unavailable, render
 from starlette.types import Receive, Scope, Send
 
+from call_control.adapters.model_rows import OUTAGE
+
 NO_CONTENT: Final[dict[str, Any]] = {"type": "http.response.start", "status": 204, "headers": []}
-OUTAGE: Final = (redis.exceptions.RedisError, OSError, TimeoutError)
-"""Counters can't be reached: 503 with Retry-After, never a 500."""
 
 
 class Endpoint:

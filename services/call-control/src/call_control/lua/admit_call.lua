@@ -87,17 +87,16 @@ if client_rate > 0 or device_rate > 0 then
   recent = recent .. string.format('%013d', now) .. device
 end
 
-local busy = numbers(brand, 'active')
-if brand_max > 0 and busy >= brand_max then return { 'MAX_CALLS_BRAND', digits(brand_max), digits(busy) } end
-if client_max > 0 and active >= client_max then
-  return { 'MAX_CALLS_CLIENT', digits(client_max), digits(active) }
-end
-
 if hour_limit then
   local spent = found[6] == digits(math.floor(now / 3600000)) and tonumber(found[7]) or 0
   if spent + reserved + floor > hour_limit then
     return { 'HOUR_LIMIT', digits(hour_limit), digits(spent), digits(reserved) }
   end
+end
+local busy = numbers(brand, 'active')
+if brand_max > 0 and busy >= brand_max then return { 'MAX_CALLS_BRAND', digits(brand_max), digits(busy) } end
+if client_max > 0 and active >= client_max then
+  return { 'MAX_CALLS_CLIENT', digits(client_max), digits(active) }
 end
 local free = free_of(rule, credit, settled, unposted, reserved)
 local left, spend, held, begun
