@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
 
 from landline.chassis.redis import AutoBatch
 from landline.kernel.clock import utc
 from landline.kernel.ids import PARTITIONS, CallId
 
-from call_control.adapters import read_model_keys
+from call_control.adapters import read_model_keys, scripts
 from call_control.adapters.keys import edge_state, keys_of
 from call_control.adapters.row_kinds import row_of
 from call_control.app.list_calls import Place
@@ -18,6 +19,8 @@ from call_control.domain.local_day import local_day
 from call_control.domain.replies import ClientUsage
 
 READ_AT_ONCE = 1_000
+SCANNED_AT_ONCE = 500
+OF_EDGE_AT_ONCE = 500
 
 
 class CallReads:
@@ -55,14 +58,25 @@ class CallReads:
         )
         return await self.read_calls(_texts(named))
 
-    async def newest_live(self, partition: int, until_ms: int | None, count: int) -> list[Place]:
-        """The places of a partition's newest calls, listed at or before a moment; newest first."""
-        highest: int | str = "+inf" if until_ms is None else until_ms
-        key = keys_of(partition).live
-        named: list[bytes] = await self.batch.execute(
-            "ZREVRANGEBYSCORE", key, highest, "-inf", "WITHSCORES", "LIMIT", 0, count
-        )
-        pairs = zip(named[::2], named[1::2], strict=True)
+    async def live_parts(self, partition: int) -> AsyncIterator[list[LiveCall]]:
+        """All calls of a partition that are not over, some at a time, in no order; one that is admitted or
+        ends meanwhile may be there or not. 100,000 at once would hold up Redis, and fill our memory."""
+        cursor, seen = b"0", set[bytes]()
+        while True:
+            cursor, page = await self.batch.execute(
+                "ZSCAN", keys_of(partition).live, cursor, "COUNT", SCANNED_AT_ONCE
+            )
+            new = dict.fromkeys(member for member, _ in scored(page) if member not in seen)
+            seen.update(new)
+            yield await self.read_calls(member.decode() for member in new)
+            if int(cursor) == 0:
+                return
+
+    async def newest_live(self, partition: int, after: Place | None, count: int) -> list[Place]:
+        """The places of a partition's newest calls behind a place, newest first."""
+        ms, call_id = ("", "") if after is None else after
+        found = await scripts.LIST_LIVE.run(self.batch, [keys_of(partition).live], [ms, call_id, count])
+        pairs = zip(found[1::2], found[2::2], strict=True)
         return [Place(int(float(score)), call_id.decode()) for call_id, score in pairs]
 
     async def count_live(self, partitions: Sequence[int]) -> int:
@@ -87,12 +101,17 @@ class CallReads:
             for call_id, score in zip(part[::2], part[1::2], strict=True)
         ]
 
-    async def calls_of_edge(self, edge_id: str, untouched_since_ms: int | None = None) -> list[str]:
-        """Ids of an edge's live calls, or only of those last touched at or before a moment."""
+    async def calls_of_edge(
+        self, edge_id: str, untouched_since_ms: int | None = None, most: int = OF_EDGE_AT_ONCE
+    ) -> list[str]:
+        """Ids of an edge's live calls, or only of those last touched at or before a moment; at most so many
+        of a partition, those touched longest ago."""
         highest: int | str = "+inf" if untouched_since_ms is None else untouched_since_ms
         named = await asyncio.gather(
             *(
-                self.batch.execute("ZRANGEBYSCORE", keys_of(k).edge(edge_id), "-inf", highest)
+                self.batch.execute(
+                    "ZRANGEBYSCORE", keys_of(k).edge(edge_id), "-inf", highest, "LIMIT", 0, most
+                )
                 for k in range(PARTITIONS)
             )
         )
@@ -141,6 +160,13 @@ def as_map(found: dict[bytes, bytes] | list[bytes]) -> dict[bytes, bytes]:
     if isinstance(found, dict):
         return found
     return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def scored(found: Any) -> list[tuple[bytes, float]]:
+    """ZSCAN's page, whichever shape the client gave it."""
+    if not found or isinstance(found[0], tuple | list):
+        return list(found)
+    return [(member, float(score)) for member, score in zip(found[::2], found[1::2], strict=True)]
 
 
 def _texts(named: list[list[bytes]]) -> list[str]:

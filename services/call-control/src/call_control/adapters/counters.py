@@ -12,6 +12,7 @@ from landline.chassis.redis import AutoBatch
 from call_control.adapters import scripts
 from call_control.adapters.call_reads import as_map
 from call_control.adapters.keys import keys_of
+from call_control.adapters.model_scan import fields
 from call_control.domain.drift import Counter, Drift
 from call_control.domain.replies import Status
 
@@ -47,12 +48,12 @@ class Counters:
     async def read(self, partition: int, names: Names | None = None) -> dict[Counter, int]:
         """Every counter of the partition's clients, brands and days."""
         found = {}
-        for kind, fields in _FIELDS.items():
+        for kind, counted in _FIELDS.items():
             keys = await self._keys(partition, kind, names)
-            rows = await asyncio.gather(*(self._batch.execute("HMGET", key, *fields) for key in keys))
+            rows = await asyncio.gather(*(self._batch.execute("HMGET", key, *counted) for key in keys))
             for name, row in zip(keys, rows, strict=True):
                 owner_id, _, day = name.partition(f":{kind}:")[2].partition(":")
-                for field, value in zip(fields, row, strict=True):
+                for field, value in zip(counted, row, strict=True):
                     found[Counter(kind, owner_id, field, day)] = int(value or 0)
         return {**found, **await self._of_devices(await self._keys(partition, "client", names))}
 
@@ -66,20 +67,27 @@ class Counters:
             if field.startswith(b"device:")
         }
 
-    async def unposted(self, partition: int, names: Names | None = None) -> dict[str, list[int]]:
-        """Client id -> its waiting charges."""
+    async def unposted(self, partition: int, names: Names | None = None) -> dict[str, int]:
+        """Client id -> the sum of its waiting charges; clients without any are left out."""
         return await self._amounts(partition, "unposted", names)
 
-    async def reserved(self, partition: int, names: Names | None = None) -> dict[str, list[int]]:
-        """Client id -> what operations on its balance hold."""
+    async def reserved(self, partition: int, names: Names | None = None) -> dict[str, int]:
+        """Client id -> what operations on its balance hold together."""
         return await self._amounts(partition, "reserved", names)
 
-    async def _amounts(self, partition: int, kind: str, names: Names | None) -> dict[str, list[int]]:
+    async def _amounts(self, partition: int, kind: str, names: Names | None) -> dict[str, int]:
         keys = await self._keys(partition, kind, names)
-        rows = await asyncio.gather(*(self._batch.execute("HVALS", key) for key in keys))
+        sums = await asyncio.gather(*(self._amount(key) for key in keys))
         return {
-            key.partition(f":{kind}:")[2]: [int(micros) for micros in row]
-            for key, row in zip(keys, rows, strict=True)
+            key.partition(f":{kind}:")[2]: sum(found.values())
+            for key, found in zip(keys, sums, strict=True)
+            if found
+        }
+
+    async def _amount(self, key: str) -> dict[bytes, int]:
+        """By page: a client whose 100,000 calls wait for billing must not hold up all others."""
+        return {
+            field: int(micros) async for page in fields(self._batch, key) for field, micros in page.items()
         }
 
     async def balances(self, partition: int, names: Names | None = None) -> dict[str, tuple[int, int]]:

@@ -29,6 +29,7 @@ SET_BALANCE: Final = _script("set_balance")
 REPAIR_COUNTER: Final = _script("repair_counter")
 RESERVE: Final = _script("reserve_money")
 RELEASE: Final = _script("release_money")
+LIST_LIVE: Final = _script("list_live")
 
 ALL: Final = (
     ADMIT,
@@ -48,6 +49,7 @@ ALL: Final = (
     REPAIR_COUNTER,
     RESERVE,
     RELEASE,
+    LIST_LIVE,
 )
 
 

@@ -81,10 +81,14 @@ async def _end_gone(calls: Calls, edge_id: str, until_ms: int | None, now_ms: in
     """Calls that the edge no longer has ended at the list that had them last."""
     if until_ms is None:
         return ()
-    gone = await calls.read_calls(await calls.calls_of_edge(edge_id, until_ms))
-    gone = [call for call in gone if call.touched_ms <= until_ms]
-    ended = await asyncio.gather(*(reap(calls, call, call.touched_ms, now_ms) for call in gone))
-    return tuple(call.call_id for call, done in zip(gone, ended, strict=True) if done)
+    lost: list[str] = []
+    while True:  # some hundred at a time: an edge that has restarted may leave 100,000
+        gone = await calls.read_calls(await calls.calls_of_edge(edge_id, until_ms))
+        gone = [call for call in gone if call.touched_ms <= until_ms]
+        ended = await asyncio.gather(*(reap(calls, call, call.touched_ms, now_ms) for call in gone))
+        lost += [call.call_id for call, done in zip(gone, ended, strict=True) if done]
+        if not any(ended):  # none is left, or none that can be ended now
+            return tuple(lost)
 
 
 async def _to_hang_up(

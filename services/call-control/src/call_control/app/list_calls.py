@@ -52,7 +52,7 @@ def parse_cursor(text: str) -> Place:
 class LiveCalls(Protocol):
     """See adapters.call_reads.CallReads."""
 
-    async def newest_live(self, partition: int, until_ms: int | None, count: int) -> Sequence[Place]: ...
+    async def newest_live(self, partition: int, after: Place | None, count: int) -> Sequence[Place]: ...
     async def read_calls(self, call_ids: Iterable[str]) -> list[LiveCall]: ...
 
 
@@ -112,9 +112,5 @@ async def _head(
     source: LiveCalls, partition: int, after: Place | None, count: int
 ) -> tuple[list[Place], bool]:
     """A partition's next places, at least one if there are any; whether that is all of it."""
-    while True:
-        head = await source.newest_live(partition, None if after is None else after.listed_ms, count)
-        rest = [place for place in head if after is None or place < after]
-        if rest or len(head) < count:
-            return rest, len(head) < count
-        count *= 4  # a head full of one millisecond's calls would never move on
+    head = await source.newest_live(partition, after, count)
+    return list(head), len(head) < count

@@ -7,13 +7,13 @@ of the command; `repair` puts counters right by compare-and-set, never balances:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from landline.kernel.ids import PARTITIONS
 
-from call_control.domain.drift import Books, Counter, Drift, day_drifts, drifts, expected
+from call_control.domain.drift import Books, Counter, Drift, add_calls, day_drifts, drifts, expected
 from call_control.domain.live_call import LiveCall
 from call_control.domain.replies import Status
 
@@ -25,8 +25,8 @@ class CounterStore(Protocol):
 
     async def names(self) -> Names: ...
     async def read(self, partition: int, names: Names) -> dict[Counter, int]: ...
-    async def unposted(self, partition: int, names: Names) -> dict[str, list[int]]: ...
-    async def reserved(self, partition: int, names: Names) -> dict[str, list[int]]: ...
+    async def unposted(self, partition: int, names: Names) -> dict[str, int]: ...
+    async def reserved(self, partition: int, names: Names) -> dict[str, int]: ...
     async def balances(self, partition: int, names: Names) -> dict[str, tuple[int, int]]: ...
     async def spends(self, partition: int, names: Names) -> dict[str, dict[str, int]]: ...
     async def repair(self, drift: Drift) -> Status: ...
@@ -41,7 +41,7 @@ class Ledger(Protocol):
 class LiveCalls(Protocol):
     """See adapters.call_reads.CallReads."""
 
-    async def live_calls(self, partitions: Sequence[int], limit: int) -> list[LiveCall]: ...
+    def live_parts(self, partition: int) -> AsyncIterator[list[LiveCall]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ async def _against_ledger(
     if not before:
         return [], []
     books, spends = await ledger.ledger(sorted(before)), await counters.spends(partition, names)
-    waiting = {client for client, charges in (await counters.unposted(partition, names)).items() if charges}
+    waiting = set(await counters.unposted(partition, names))
     after = await counters.balances(partition, names)
     settled = [
         client
@@ -138,7 +138,8 @@ async def _against_ledger(
 
 
 async def _once(calls: LiveCalls, counters: CounterStore, partition: int, names: Names) -> list[Drift]:
-    live = await calls.live_calls([partition], 1_000_000)
     waiting, reserved = await counters.unposted(partition, names), await counters.reserved(partition, names)
-    right = expected(live, waiting, reserved)
+    right = expected((), waiting, reserved)
+    async for part in calls.live_parts(partition):
+        add_calls(right, part)
     return drifts(partition, await counters.read(partition, names), right)

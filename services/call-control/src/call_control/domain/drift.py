@@ -38,14 +38,27 @@ class Drift:
     right: int
 
 
+Sums = dict[Counter, int]
+
+
 def expected(
     calls: Iterable[LiveCall],
-    unposted: Mapping[str, Iterable[int]],
-    reserved: Mapping[str, Iterable[int]] | None = None,
-) -> dict[Counter, int]:
+    unposted: Mapping[str, int],
+    reserved: Mapping[str, int] | None = None,
+) -> Sums:
     """What the counters of one partition add up to. `unposted`: client id -> its waiting charges; `reserved`:
     what operations on its balance hold."""
-    sums: dict[Counter, int] = defaultdict(int)
+    sums: Sums = defaultdict(int)
+    add_calls(sums, calls)
+    for client, charges in unposted.items():
+        sums[Counter("client", client, "unposted_micros")] += charges
+    for client, amounts in (reserved or {}).items():
+        sums[Counter("client", client, "held_micros")] += amounts
+    return sums
+
+
+def add_calls(sums: Sums, calls: Iterable[LiveCall]) -> None:
+    """Add what these calls take of each counter."""
     for call in calls:
         if call.state is State.ENDED:
             continue
@@ -59,11 +72,6 @@ def expected(
             sums[Counter("day", client, "held_micros", day)] += micros
             if call.state is State.ANSWERED:
                 sums[Counter("day", client, "begun_micros", day)] += micros
-    for client, charges in unposted.items():
-        sums[Counter("client", client, "unposted_micros")] += sum(charges)
-    for client, amounts in (reserved or {}).items():
-        sums[Counter("client", client, "held_micros")] += sum(amounts)
-    return sums
 
 
 def drifts(partition: int, found: Mapping[Counter, int], right: Mapping[Counter, int]) -> list[Drift]:

@@ -50,6 +50,7 @@ class Status(StrEnum):
     RELEASED = "RELEASED"
     REPAIRED = "REPAIRED"
     CHANGED = "CHANGED"
+    LISTED = "LISTED"
 
 
 class NewCall(msgspec.Struct, frozen=True, kw_only=True):
