@@ -21,6 +21,7 @@ from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 from landline.chassis.stream_commands import add_dead_letters, add_replay
 from landline.chassis.stream_consumer import StreamConsumer
+from landline.chassis.stream_trimmer import run_trimmer
 from landline.contracts import streams
 
 from billing.adapters.deck_builder import build
@@ -66,6 +67,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             tasks.create_task(calls.run(stop))
             tasks.create_task(config.run(stop))
             tasks.create_task(run_outbox(db, redis, stop))
+            tasks.create_task(run_trimmer(redis, (streams.RATES, streams.LEDGER, streams.BILLING), stop))
             tasks.create_task(ImportWorker(db, clock, build).run(stop))
             tasks.create_task(months_until(db, clock, stop))
             tasks.create_task(purge(db, stop))

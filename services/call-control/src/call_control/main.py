@@ -28,6 +28,7 @@ from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 from landline.chassis.stream_commands import add_dead_letters
 from landline.chassis.stream_consumer import Handler, StreamConsumer
+from landline.chassis.stream_shedder import Shedder
 from landline.chassis.stream_trimmer import run_trimmer
 from landline.chassis.surroundings import Backoff
 from landline.contracts import streams
@@ -104,7 +105,7 @@ def app(settings: Settings) -> FastAPI:
             app.state.edge_routes = edge_routes(parts, verifier.uses.note)
             app.state.parts, app.state.db = parts, parts.db
             app.state.readiness = readiness_of(parts, verifier)
-            running = (verifier.run, parts.facts.run, keep_settled, feed.run)
+            running = (verifier.run, parts.facts.run, keep_settled, feed.run, parts.memory.run)
             tails = [asyncio.create_task(run(stop)) for run in running]
             key, clock = parts.ticket_key, settings.clock
             spooled = run_spool(parts.store, parts.spool, parts.late, clock, key, stop)
@@ -172,7 +173,10 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
         group.create_task(_keep_built(parts, stop))
         group.create_task(run_keeper(parts.store, settings.clock, parts.silent_ms, stop, commands))
         keep_ms = settings.keep_calls_s * 1000
-        group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, settings.clock, stop, keep_ms))
+        group.create_task(run_trimmer(parts.redis, streams.ALL_CALLS, stop, keep_ms))
+        group.create_task(parts.memory.run(stop))
+        shedder = Shedder(parts.redis, parts.memory, streams.ALL_CALLS, streams.OWED_TO_NOBODY)
+        group.create_task(shedder.run(stop))
         group.create_task(_keep_swept(parts, stop))
         group.create_task(run_copies(parts.copy, SystemClock(), settings.facts_copy_s, stop))
         group.create_task(_watch_drift(parts, stop))

@@ -10,6 +10,7 @@ import structlog
 from landline.chassis.geoip import GeoIp
 from landline.chassis.postgres import Database
 from landline.chassis.redis import AnyRedis, AutoBatch, connect
+from landline.chassis.redis_memory import RedisMemory
 from landline.chassis.secrets import Keyring, NoSecretsKey
 from landline.chassis.settings import Settings
 from landline.contracts.call_control.events import CallFacts
@@ -77,6 +78,7 @@ class Parts:
     redis: AnyRedis
     batch: AutoBatch
     store: CallStore
+    memory: RedisMemory
     facts: FactsCache
     gather: GatherFacts
     arrivals: GatherArrival
@@ -113,6 +115,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     """Everything a process needs; closed when the block ends."""
     redis = await connect(settings)
     batch = AutoBatch(redis, replicas=settings.redis_replicas)
+    memory = RedisMemory(redis)
 
     def internal_key() -> str:
         return settings.internal_key.get_secret_value()
@@ -129,7 +132,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             settings=settings,
             redis=redis,
             batch=batch,
-            store=CallStore(batch),
+            store=CallStore(batch, memory),
+            memory=memory,
             facts=facts,
             gather=GatherFacts(facts, arrivals, geoip.country_of, settings.lease_s),
             arrivals=arrivals,

@@ -25,6 +25,7 @@ from landline.chassis.service import Service
 from landline.chassis.settings import Settings
 from landline.chassis.stream_commands import add_dead_letters
 from landline.chassis.stream_consumer import StreamConsumer
+from landline.chassis.stream_trimmer import run_trimmer
 from landline.contracts import streams
 
 from notifier.adapters.builtin import builtin_contents
@@ -87,6 +88,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(keep_on("telling of facts", desk.run, stop))
             group.create_task(recover_until(mail_rows, clock, stop))
             group.create_task(run_outbox(db, redis, stop))
+            group.create_task(run_trimmer(redis, (streams.MESSAGES,), stop))
             group.create_task(purge(db, stop))
             for _ in range(SENDERS if settings.smtp_url else 0):
                 transport = SmtpTransport(settings.smtp_url, settings.mail_from)

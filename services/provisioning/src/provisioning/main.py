@@ -20,6 +20,8 @@ from landline.chassis.running import serving, stores
 from landline.chassis.secrets import Keyring
 from landline.chassis.service import Service
 from landline.chassis.settings import Settings
+from landline.chassis.stream_trimmer import run_trimmer
+from landline.contracts import streams
 
 from provisioning.accounts.admins import ADMINS
 from provisioning.accounts.api_keys import API_KEYS
@@ -98,6 +100,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """The outbox's publisher, signing keys, and the removal of what has expired, until told to stop."""
     async with stores(settings, "provisioning", pool_size=4) as (db, redis), asyncio.TaskGroup() as tasks:
         tasks.create_task(run_outbox(db, redis, stop))
+        tasks.create_task(run_trimmer(redis, (streams.CONFIG,), stop))
         tasks.create_task(idempotency.purge(db, stop))
         tasks.create_task(accounts_work(settings, db, redis, stop))
         tasks.create_task(run_imports(db, REGISTRY, settings, stop))

@@ -18,7 +18,7 @@ from landline.chassis.auth import only_system
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.resources import Micros, Registry, Resource, Row, owners
 from landline.chassis.resources.wire import wire_value
-from landline.chassis.streams import AnyRedis
+from landline.chassis.streams import AnyRedis, last_id
 from landline.contracts import streams
 from landline.kernel.money import decimal_string
 from sqlalchemy import select
@@ -43,7 +43,7 @@ def snapshot_router(registry: Registry) -> APIRouter:
 
 async def snapshot(registry: Registry, db: Database, redis: AnyRedis) -> AsyncIterator[bytes]:
     """The lines: `{"position"}`, rows, `{"complete": true, "rows": n}`. No closing line: it was cut short."""
-    yield _line({"position": await last_config_id(redis)})
+    yield _line({"position": await last_id(redis, streams.CONFIG)})
     count = 0
     async with db.one_moment(Scope.system()) as tx:  # it takes no xid and holds back no outbox
         for resource in published(registry):
@@ -56,15 +56,6 @@ async def snapshot(registry: Registry, db: Database, redis: AnyRedis) -> AsyncIt
 def published(registry: Registry) -> list[Resource]:
     """The resources whose changes travel on the config stream, in the order of their declaration."""
     return [resource for resource in registry.resources if resource.stream == streams.CONFIG]
-
-
-async def last_config_id(redis: AnyRedis) -> str:
-    """The newest entry of the config stream; `0-0` when there is none."""
-    newest = await redis.xrevrange(streams.CONFIG, count=1)
-    if not newest:
-        return "0-0"
-    entry_id = newest[0][0]
-    return entry_id.decode() if isinstance(entry_id, bytes) else str(entry_id)
 
 
 async def _blocks(tx: AsyncConnection, resource: Resource) -> AsyncIterator[tuple[bytes, int]]:

@@ -70,6 +70,19 @@ async def create_groups(redis: AnyRedis, group: str, streams: Sequence[str]) -> 
                 raise
 
 
+async def last_id(redis: AnyRedis, stream: str) -> str:
+    """The id of the newest entry that a stream has ever had, `0-0` when it had none.
+
+    Not of the newest that is there: a stream whose readers have read all is trimmed to nothing, and a
+    snapshot that says 0-0 would count as older than all that it replaces.
+    """
+    try:
+        about: Any = await redis.xinfo_stream(stream)
+    except ResponseError:
+        return "0-0"  # no such stream
+    return str(about["last-generated-id"].decode())
+
+
 async def unread(redis: AnyRedis, group: str, stream: str) -> int:
     """Entries that a group has not acknowledged. Redis tells no lag of a group that was set back: then what
     follows the last one delivered is counted, up to a thousand."""

@@ -29,6 +29,9 @@ def dead_letters(stream: str, group: str) -> str:
     return f"{stream}:dead:{group}"
 
 
+OWED_TO_NOBODY = ("call.rejected.v1", "call.ringing.v1")
+"""Events that may be lost when Redis is short of memory: they have no money in them (architecture 3.3)."""
+
 # Who must have read an entry before it may be trimmed: one group per service, named like the service.
 READERS: dict[str, tuple[str, ...]] = {
     CONFIG: ("billing", "call-control", "notifier"),

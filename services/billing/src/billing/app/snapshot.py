@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from landline.chassis.postgres import Database, Scope
-from landline.chassis.streams import AnyRedis
+from landline.chassis.streams import AnyRedis, last_id
 from landline.contracts import streams
 from landline.contracts.billing.events import TariffPublished
 from landline.kernel.clock import utc
@@ -50,12 +50,6 @@ async def snapshot_lines(db: Database, redis: AnyRedis, now_ms: int) -> AsyncIte
                 count += 1
                 yield _line(row)
     yield _line({"complete": True, "rows": count})
-
-
-async def last_id(redis: AnyRedis, stream: str) -> str:
-    """The id of a stream's newest entry, `0-0` when it has none."""
-    newest: Any = await redis.xrevrange(stream, count=1)
-    return newest[0][0].decode() if newest else "0-0"
 
 
 async def _rate_rows(conn: Connection) -> AsyncIterator[dict[str, Any]]:

@@ -4,7 +4,7 @@
 --       rejected      string  counter of the client or source, for the UTC day
 --       calls         stream
 -- ARGV  denial        text    JSON, the answer given
---       event         text    sealed call.rejected.v1
+--       event         text    sealed call.rejected.v1, '' = nobody is told
 --       attempt_ttl_ms int
 --       counter_ttl_ms int
 --       most          int     events per day; above it rejections are only counted
@@ -22,5 +22,5 @@ if known then return { 'DUPLICATE', known } end
 redis.call('SET', KEYS[1], 'deny:' .. ARGV[1], 'PX', digits(attempt_ttl))
 local count = redis.call('INCR', KEYS[2])
 redis.call('PEXPIRE', KEYS[2], digits(counter_ttl), 'NX')
-if count <= most then redis.call('XADD', KEYS[3], '*', 'event', ARGV[2]) end
+if count <= most and ARGV[2] ~= '' then redis.call('XADD', KEYS[3], '*', 'event', ARGV[2]) end
 return { 'REJECTED', digits(count) }

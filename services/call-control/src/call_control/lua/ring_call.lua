@@ -9,7 +9,7 @@
 --       rev           int     as read
 --       ringing_ms    int
 --       due_ms        int     when the keeper must look
---       event         text    sealed call.ringing.v1
+--       event         text    sealed call.ringing.v1, '' = nobody is told
 -- RETURNS {status, ...}
 --       RINGING {rev}
 --       ALREADY {state}       it rings, talks or is over
@@ -29,5 +29,5 @@ redis.call('HSET', KEYS[1], 'state', 'ringing', 'rev', digits(rev + 1), 'ringing
   'touched_ms', digits(now), 'due_ms', digits(due))
 redis.call('ZADD', KEYS[2], 'XX', digits(due), ARGV[2])
 redis.call('ZADD', KEYS[3], 'XX', 'GT', digits(now), ARGV[2])
-redis.call('XADD', KEYS[4], '*', 'event', ARGV[6])
+if ARGV[6] ~= '' then redis.call('XADD', KEYS[4], '*', 'event', ARGV[6]) end
 return { 'RINGING', digits(rev + 1) }
