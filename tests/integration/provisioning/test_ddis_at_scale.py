@@ -14,6 +14,7 @@ from landline.chassis.settings import Settings
 from landline.contracts.envelope import unseal
 from provisioning.consumers import import_ddis
 from provisioning.consumers.import_ddis import Imports, Job, run_imports
+from provisioning.domain.ddi_sheet import LineError, Sheet
 from sqlalchemy import text
 
 from tests.integration.provisioning.test_client_rules import refused
@@ -260,6 +261,22 @@ async def test_a_job_that_a_worker_left_is_finished_by_the_next(
     ended = (await api.get(brand["name"], f"jobs/{job.id}")).json()
     assert (ended["state"], ended["result"], ended["errors"]) == ("done", {"lines": 5, "created": 5}, [])
     await db.close()
+
+
+async def test_a_job_that_cannot_be_told_ends_and_the_queue_goes_on(
+    api: Api, worker: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with one sheet may not be storable; it must not come back for ever, before all others."""
+    brand, read = await api.brand(), import_ddis.read_sheet
+
+    def unstorable(body: bytes) -> Sheet:
+        poisoned = Sheet(errors=[LineError(1, "nul \x00", "unknown_column", "no column of jsonb takes it")])
+        return poisoned if b"poison" in body else read(body)
+
+    monkeypatch.setattr(import_ddis, "read_sheet", unstorable)
+    poison = await imported(api, brand["name"], "poison\n")
+    assert (poison["state"], told(poison)) == ("failed", [(0, "file", "failed")])
+    assert (await imported(api, brand["name"], "number\n+34944240001\n"))["state"] == "done"
 
 
 async def test_who_may_import_for_whom(api: Api, worker: Database) -> None:

@@ -79,6 +79,8 @@ def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
     ]
     latin = read_sheet("number,description\n+34944048182,a\xf1o".encode("latin-1"))
     assert latin.lines[0].values["description"] == "a\xf1o"
+    unicode_text = read_sheet("number\tdescription\r\n+34944048182\ta\xf1o; s\xed\r\n".encode("utf-16"))
+    assert unicode_text.lines[0].values == {"number": "+34944048182", "description": "a\xf1o; s\xed"}
 
 
 @pytest.mark.parametrize(
@@ -90,9 +92,21 @@ def test_a_sheet_is_read_as_spreadsheets_write_it() -> None:
         (b"number,number\n1,2", [(1, "number", "repeated")]),
         (b"number\n1,2\n3", [(2, "line", "too_many_cells")]),
         (b'number\n"1\n', [(2, "line", "malformed_csv")]),
+        (b"number\n1\n\x00", [(1, "file", "no_text")]),
+        ("number\n1\n".encode("utf-16-le"), [(1, "file", "no_text")]),
         (b"number\n" + b"1\n" * (MAX_LINES + 1), [(MAX_LINES + 2, "file", "too_long")]),
     ],
-    ids=["nothing", "only-a-header", "no-header", "twice", "too-many-cells", "open-quote", "too-long"],
+    ids=[
+        "nothing",
+        "only-a-header",
+        "no-header",
+        "twice",
+        "too-many-cells",
+        "open-quote",
+        "nul",
+        "no-mark",
+        "too-long",
+    ],
 )
 def test_a_sheet_that_cannot_be_read_says_where(body: bytes, expected: list[tuple[int, str, str]]) -> None:
     """Nothing of it is taken in."""

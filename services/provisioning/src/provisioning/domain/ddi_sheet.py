@@ -1,11 +1,13 @@
 """A sheet of DDIs (CSV) as lines of values, or what is wrong with the sheet as a whole. Pure.
 
-The first line names the columns, in any order: `number`, and any of the others. Comma or semicolon, optional
-quotes, UTF-8 or else Latin-1. Lines count from 1, the header included, as an editor shows them.
+The first line names the columns, in any order: `number`, and any of the others. Comma, semicolon or tab,
+optional quotes; UTF-8, UTF-16 with its byte order mark (what Excel calls Unicode text), or else Latin-1.
+Lines count from 1, the header included, as an editor shows them.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -62,8 +64,9 @@ class Sheet:
 def read_sheet(body: bytes) -> Sheet:
     """Parse a sheet; blank lines are left out, numbers lose blanks, dashes, dots and brackets."""
     text = _decoded(body)
-    head = text.partition("\n")[0]
-    delimiter = ";" if head.count(";") > head.count(",") else ","
+    if "\x00" in text:  # no text file; and no column of the database could hold what we would say of it
+        return Sheet(errors=[LineError(1, "file", "no_text", "not a text file: it has NUL characters")])
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
     sheet = Sheet()
     try:
@@ -109,7 +112,8 @@ def _header_errors(columns: list[str]) -> list[LineError]:
 
 
 def _decoded(body: bytes) -> str:
+    marked = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        return body.decode("utf-8-sig")
+        return body.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError:
         return body.decode("latin-1")
