@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from landline.chassis.auth import Principal
+from landline.chassis.csv_text import csv_line
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import responses
 from landline.chassis.resources import allowed, fetch
@@ -69,12 +68,12 @@ async def prices(id: UUID, request: Request, caller: Annotated[Principal, allowe
 
 async def _lines(db: Database, scope: Scope, plan_id: UUID, name: str) -> AsyncIterator[str]:
     """Page by page in short transactions: a slow reader holds no connection."""
-    yield _text([HEAD])
+    yield csv_line(HEAD)
     after: tuple[str, UUID] = ("", _BEFORE_ALL)
     while True:
         async with db.asyncpg(scope) as conn:
             rows = await conn.fetch(_PAGE, plan_id, *after)
-        yield _text([line for row in rows for line in _tiers(name, row)])
+        yield "".join(csv_line(line) for row in rows for line in _tiers(name, row))
         if len(rows) < ROWS_AT_ONCE:
             return
         after = (rows[-1]["prefix"], rows[-1]["entry_id"])
@@ -93,9 +92,3 @@ def _rate(nanos: int) -> str:
     units, rest = divmod(nanos, 10**9)
     digits = f"{rest:09d}"
     return f"{units}.{digits[:2]}{digits[2:].rstrip('0')}"
-
-
-def _text(lines: list[list[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerows(lines)
-    return out.getvalue()

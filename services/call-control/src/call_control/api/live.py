@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from landline.chassis.auth import Caller, Principal
+from landline.chassis.csv_text import csv_line, wants_csv
 from landline.chassis.problems import responses
 from landline.kernel.clock import iso
 from landline.kernel.money import decimal_string
@@ -70,7 +69,7 @@ async def get_calls(request: Request, caller: Caller) -> Response:
     caller.require("calls", "r")
     services, query = services_of(request), parse_query(request.query_params.multi_items())
     partitions = await _partitions(services, caller, query)
-    if "text/csv" in request.headers.get("accept", ""):
+    if wants_csv(request.headers.get("accept", "")):
         named = {"Content-Disposition": 'attachment; filename="calls.csv"'}
         lines = _csv(services, caller, query, partitions)
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=named)
@@ -132,21 +131,15 @@ async def _csv(
 ) -> AsyncIterator[str]:
     """The whole filtered list, page by page."""
     names = list(LiveCallOut.model_fields)
-    yield _line(names)
+    yield csv_line(names)
     query = replace(query, limit=MOST_ROWS)
     while True:
         page = await _page(services, caller, query, partitions)
         rows = [live_call_out(call, caller).model_dump() for call in page.calls]
-        yield "".join(_line([row[name] for name in names]) for row in rows)
+        yield "".join(csv_line([row[name] for name in names]) for row in rows)
         if page.following is None:
             return
         query = replace(query, after=page.following)
-
-
-def _line(values: list[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(values)
-    return out.getvalue()
 
 
 def live_call_out(call: LiveCall, caller: Principal) -> LiveCallOut:

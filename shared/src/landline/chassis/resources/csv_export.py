@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 from landline.chassis.auth import Principal
+from landline.chassis.csv_text import csv_line
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.resources import listing, wire
 from landline.chassis.resources.declaration import Resource
@@ -22,7 +19,7 @@ async def csv_lines(
 ) -> AsyncIterator[str]:
     """The whole filtered list, read by key in short transactions: a slow reader holds no connection."""
     names = [n for n in resource.shown() if n not in resource.hidden(caller)]
-    yield _csv_line(names)
+    yield csv_line(names)
     query = replace(query, limit=ROWS_PER_READ)
     while True:
         async with db.transaction(Scope.of(caller)) as tx:
@@ -30,21 +27,7 @@ async def csv_lines(
             rows = [dict(r) for r in (await tx.execute(statement)).mappings()]
         page = rows[: query.limit]
         seen = (resource.seen(row, caller) for row in page)
-        yield "".join(_csv_line([wire.field_value(resource, n, row) for n in names]) for row in seen)
+        yield "".join(csv_line([wire.field_value(resource, n, row) for n in names]) for row in seen)
         if len(rows) <= query.limit:
             return
         query = replace(query, after=[page[-1][s.column.key] for s in query.sorts])
-
-
-def _csv_line(values: list[Any]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow([_csv_cell(v) for v in values])
-    return out.getvalue()
-
-
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list) and all(isinstance(v, str | int) for v in value):
-        return ";".join(str(v) for v in value)
-    return json.dumps(value) if isinstance(value, dict | list) else value

@@ -9,6 +9,7 @@ from pydantic import BaseModel, create_model
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landline.chassis.auth import Principal
+from landline.chassis.csv_text import wants_csv
 from landline.chassis.idempotency import Answer
 from landline.chassis.postgres import Scope
 from landline.chassis.problems import responses
@@ -58,7 +59,7 @@ def _add_list(router: APIRouter, resource: Resource, read: type[BaseModel]) -> N
     )
     async def list_rows(request: Request, caller: Annotated[Principal, allowed(resource, "r")]) -> Response:
         query = listing.parse_list(resource, request.query_params.multi_items(), caller)
-        if _wants_csv(request):
+        if wants_csv(request.headers.get("accept", "")):
             head = {"Content-Disposition": f'attachment; filename="{resource.name}.csv"'}
             lines = csv_lines(database(request), resource, query, caller)
             return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=head)
@@ -77,9 +78,6 @@ def _page(resource: Resource, query: listing.ListQuery, rows: list[Row], caller:
     cursor = listing.cursor_of(resource, query, rows[query.limit - 1]) if more else None
     return {"items": items, "next_cursor": cursor}
 
-
-def _wants_csv(request: Request) -> bool:
-    return "text/csv" in request.headers.get("accept", "")
 
 
 def _add_get(router: APIRouter, resource: Resource, read: type[BaseModel]) -> None:
