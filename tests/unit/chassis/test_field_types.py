@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import pytest
-from landline.chassis.resources.field_types import ApiModel, Email, Line, MoneyText
+from landline.chassis.resources.field_types import ApiModel, Currency, Email, Line, MoneyText
 from landline.chassis.resources.wire import merge_patch, unstorable
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ class Priced(ApiModel):
     price: Annotated[int, MoneyText(decimals=4, least="-5", most="5")] = 0
     note: Line = ""
     mail: Email = "a@example.net"
+    currency: Currency = "EUR"
 
 
 @pytest.mark.parametrize(
@@ -47,12 +48,26 @@ def test_what_is_no_exact_amount_is_refused(value: Any) -> None:
         "<a@example.net>",
         "a@@example.net",
         "a@exa mple.net",
+        "a@example..net",
+        "a@-example.net",
+        ".a@example.net",
+        "a..b@example.net",
+        "a.@example.net",
+        f"{'a' * 65}@example.net",
     ],
 )
-def test_an_address_cannot_carry_a_header(mail: str) -> None:
-    """It is written into mails."""
+def test_an_address_is_one_and_cannot_carry_a_header(mail: str) -> None:
+    """It is written into mails, and a mail server refuses them all for one that is none."""
     with pytest.raises(ValidationError):
         Priced.model_validate({"mail": mail})
+
+
+@pytest.mark.parametrize("code", ["BTC", "XXX", "XTS", "XAU", "DEM", "eur", "EU", "EURO"])
+def test_money_is_in_a_currency_that_somebody_pays_with(code: str) -> None:
+    """A slip of the pen cannot be mended once money moved: the currency is frozen then."""
+    with pytest.raises(ValidationError):
+        Priced.model_validate({"currency": code})
+    assert Priced.model_validate({"currency": "XOF"}).currency == "XOF"
 
 
 @pytest.mark.parametrize(

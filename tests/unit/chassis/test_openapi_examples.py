@@ -66,5 +66,5 @@ def test_completing_a_document_twice_changes_nothing() -> None:
     document = {"info": {}, "paths": {"/x": {"post": operation}}}
     once = str(complete(document))
     assert str(complete(document)) == once
-    assert set(operation["responses"]) == {"200", "413", "422", "503"}
+    assert set(operation["responses"]) == {"200", "413", "415", "422", "503"}
     assert operation_id("list rating-plans") == "list_rating_plans"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import StreamingResponse
 from landline.chassis.http_app import build_app
 from landline.chassis.problems import (
     Conflict,
@@ -65,6 +67,22 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
     async def body(body: Body, request: Request) -> dict[str, int]:
         return {"count": body.count}
 
+    @router.get("/rows/{id}")
+    async def row(id: str) -> dict[str, str]:
+        return {"id": id}
+
+    @router.patch("/rows/{id}")
+    async def change(id: str, body: Body) -> None: ...
+
+    @router.get("/endless")
+    async def endless() -> StreamingResponse:
+        async def beats() -> AsyncIterator[str]:
+            while True:
+                yield "beat"
+                await asyncio.sleep(0.01)
+
+        return StreamingResponse(beats(), media_type="text/plain")
+
     @router.post("/large/import")
     async def large(request: Request) -> int:
         return len(await request.body())
@@ -105,6 +123,45 @@ async def test_unknown_address_and_method_are_problems_too(http: httpx.AsyncClie
     missing, wrong = await http.get("/nowhere"), await http.delete("/body")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+
+
+async def test_a_refused_method_is_told_all_that_there_are(http: httpx.AsyncClient) -> None:
+    """RFC 9110 section 15.5.6: gateways and clients go by Allow."""
+    for method, path, allow in (
+        ("PUT", "/rows/1", "GET, HEAD, PATCH"),
+        ("OPTIONS", "/rows/1", "GET, HEAD, PATCH"),
+        ("HEAD", "/body", "POST"),
+    ):
+        answer = await http.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allow), (method, path)
+
+
+async def test_head_is_get_without_the_content(http: httpx.AsyncClient) -> None:
+    """RFC 9110 section 9.3.2: link checkers and caches ask so. An endless answer ends at its head."""
+    got, head = await http.get("/rows/1"), await http.head("/rows/1")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"] != "0"
+    missing = await http.head("/nowhere")
+    assert (missing.status_code, missing.content) == (404, b"")
+    async with asyncio.timeout(5):
+        stream = await http.head("/endless")
+    assert (stream.status_code, stream.content, stream.headers["content-type"][:10]) == (
+        200,
+        b"",
+        "text/plain",
+    )
+
+
+@pytest.mark.parametrize("sent", ["text/plain", "application/xml", "application/x-www-form-urlencoded", None])
+async def test_a_body_that_is_not_called_json_is_415(http: httpx.AsyncClient, sent: str | None) -> None:
+    """Not "should be an object" of somebody who sent one: what is wrong is the header."""
+    head = {"Content-Type": sent} if sent else {}
+    answer = await http.post("/body", content=b'{"password": 1}', headers=head)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "application/json" in answer.json()["detail"]
+    for good in ("application/json", "application/merge-patch+json", "application/json; charset=utf-8"):
+        taken = await http.post("/body", content=b'{"password": 1}', headers={"Content-Type": good})
+        assert taken.status_code == 200, good
 
 
 async def test_what_was_sent_is_never_echoed(http: httpx.AsyncClient) -> None:

@@ -2,7 +2,7 @@
 
 A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return for a formula, and
 names are written by tenants: a client's `=HYPERLINK(...)` would run at the operator's desk. Such a text gets
-an apostrophe in front, which spreadsheets read as "this is text". Telephone numbers and money stay as they are.
+an apostrophe in front, which spreadsheets read as "this is text". Numbers and money stay as they are.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from landline.chassis import health, metrics, openapi_document, problems
 from landline.chassis.direct import DirectApp
+from landline.chassis.methods import head_as_get
 from landline.chassis.openapi_served import add_document
 from landline.chassis.settings import Settings
 from landline.kernel.ids import new_id
@@ -108,6 +109,8 @@ class Front:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            scope, receive, send = head_as_get(scope, send)
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         started, status = time.perf_counter(), 500

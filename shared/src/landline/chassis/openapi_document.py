@@ -24,6 +24,7 @@ _DETAILS = {
     409: ("name_taken", "name: another one has this already"),
     412: ("version_mismatch", "the version now is 3"),
     413: ("content_too_large", "the body is larger than 1048576 bytes"),
+    415: ("unsupported_media_type", "the body must be JSON: say Content-Type: application/json"),
     422: ("invalid_input", "invalid: name"),
     429: ("too_many_attempts", "too many attempts; wait a little"),
     503: ("database_away", "the database does not answer at the moment"),
@@ -86,8 +87,8 @@ def _describe(operation: Json) -> None:
 def _refusals(operation: Json) -> None:
     answers = {str(status): answer for status, answer in operation["responses"].items()}
     wanted = {503} | {int(s) for s in answers if s[0] in "45" and _is_bare(answers[s])}
-    if operation.get("requestBody"):
-        wanted.add(413)
+    if body := operation.get("requestBody"):
+        wanted |= {413, 415} if set(body["content"]) == {"application/json"} else {413}
     for status, answer in problems.responses(*sorted(wanted)).items():
         if _is_bare(answers.get(str(status), {})):
             answers[str(status)] = answer

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from landline.chassis.logging import get_logger
+from landline.chassis.methods import allowed_methods
 from landline.chassis.surroundings import is_surroundings
 
 MEDIA_TYPE = "application/problem+json"
@@ -105,6 +106,12 @@ class PayloadTooLarge(Problem):
     """The body is larger than this address takes."""
 
     status, code = 413, "payload_too_large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body's Content-Type is none that this address takes."""
+
+    status, code = 415, "unsupported_media_type"
 
 
 class InvalidInput(Problem):
@@ -218,18 +225,21 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes) and error.body:  # FastAPI parses what is called JSON, and only that
+        return render(UnsupportedMediaType("the body must be JSON: say Content-Type: application/json"))
     return render(InvalidInput(field_errors(error.errors(), skip=1)))
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     cause = error.__cause__
     if error.status_code == 400 and isinstance(cause, ValueError | RecursionError):
         # A body that is no JSON: bad UTF-8, an integer of 5,000 digits, 100,000 brackets.
         return render(InvalidInput([FieldError("body", "malformed_json", "the body is not readable JSON")]))
-    problem = Problem(
-        str(error.detail), code=_http_code(error.status_code), headers=dict(error.headers or {})
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = allowed_methods(request)
+    problem = Problem(str(error.detail), code=_http_code(error.status_code), headers=headers)
     problem.status = error.status_code  # type: ignore[misc]
     return render(problem)
 

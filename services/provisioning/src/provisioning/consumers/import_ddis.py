@@ -116,7 +116,7 @@ class Imports:
             if is_surroundings(error):
                 raise
             log.exception("import of DDIs failed", job_id=str(job.id))
-            # Alone: what was told so far may be what could not be stored, and the job would come back for ever.
+            # Alone: what was told so far may be what cannot be stored, and the job would come back for ever.
             job.errors = [asdict(LineError(0, "file", "failed", "an error of ours; it has been logged"))]
             job.error_count += 1
             await self._say(job, "failed")

@@ -17,8 +17,8 @@ class BadAddress(ValueError):
 def canonical_network(text: str) -> str:
     """An address (`203.0.113.5`) or network (`2001:db8::/32`) in its one form; IPv4 inside IPv6 is unwrapped.
 
-    Refuses host bits (`203.0.113.5/24`: was the host meant, or the network?) and networks that would let
-    everybody in (IPv4 wider than /8, IPv6 wider than /16).
+    Refuses host bits (`203.0.113.5/24`: was the host meant, or the network?), networks that would let
+    everybody in (IPv4 wider than /8, IPv6 wider than /16) and addresses that nobody can have.
     """
     try:
         network = ip_network(text)
@@ -31,7 +31,8 @@ def canonical_network(text: str) -> str:
         network = ip_network((mapped, network.prefixlen - 96))
     if network.prefixlen < (8 if network.version == 4 else 16):
         raise BadAddress("too wide: at most a /8 of IPv4, a /16 of IPv6")
-    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+    first = str(_of_a_host(network.network_address))
+    return first if network.prefixlen == network.max_prefixlen else str(network)
 
 
 def canonical_address(text: str) -> str:
@@ -40,7 +41,17 @@ def canonical_address(text: str) -> str:
         address: IPv4Address | IPv6Address = ip_address(text)
     except ValueError:
         raise BadAddress("not an IPv4 or IPv6 address") from None
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    return str(_of_a_host(getattr(address, "ipv4_mapped", None) or address))
+
+
+def _of_a_host(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Refuses what no packet comes from: edges load lists whole, and one bad entry may spoil the rest."""
+    if getattr(address, "scope_id", None):
+        raise BadAddress("a zone such as %eth0 means something on one machine only")
+    future = address.version == 4 and address.is_reserved
+    if address.is_unspecified or address.is_multicast or future:
+        raise BadAddress("no host has this address: unspecified, multicast, broadcast or reserved")
+    return address
 
 
 def canonical_domain(text: str) -> str:

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 import phonenumbers
+from babel.core import get_global
+from babel.numbers import get_territory_currencies
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from sqlalchemy import BigInteger
@@ -124,8 +126,28 @@ def _e164(value: str) -> str:
     return value
 
 
+_LOCAL_PART = r"(?!\.)(?!.*\.\.)[^@\s\x00-\x1f<>,;\"]{0,63}[^@\s\x00-\x1f<>,;\".]"
+_EMAIL = re.compile(
+    rf"(?=.{{1,254}}$){_LOCAL_PART}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?\.)+[A-Za-z]{{2,63}}",
+    re.ASCII,
+)
+
+
+def _currency(value: str) -> str:
+    if value not in _tender():
+        raise PydanticCustomError("currency", "not an ISO 4217 code of a currency in use, such as EUR")
+    return value
+
+
+@cache
+def _tender() -> frozenset[str]:
+    """What is legal tender somewhere today (Unicode CLDR): no gold, no test codes, no Deutsche Mark."""
+    countries = get_global("territory_currencies")
+    return frozenset(code for country in countries for code in get_territory_currencies(country))
+
+
 def _email(value: str) -> str:
-    if not re.fullmatch(r"[^@\s\x00-\x1f<>,;\"]{1,64}@[A-Za-z0-9.-]{1,189}\.[A-Za-z]{2,63}", value, re.ASCII):
+    if not _EMAIL.fullmatch(value):
         raise PydanticCustomError("email", "not an e-mail address")
     return value
 
@@ -142,7 +164,7 @@ Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printa
 Description = Annotated[str, Field(max_length=500), AfterValidator(_printable)]
 Timezone = Annotated[str, Field(max_length=64), AfterValidator(_timezone)]
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), AfterValidator(_country)]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), AfterValidator(_currency)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
 E164Number = Annotated[str, Field(max_length=16), AfterValidator(_e164)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]

@@ -79,7 +79,6 @@ def _page(resource: Resource, query: listing.ListQuery, rows: list[Row], caller:
     return {"items": items, "next_cursor": cursor}
 
 
-
 def _add_get(router: APIRouter, resource: Resource, read: type[BaseModel]) -> None:
     @router.get(
         f"/{resource.name}/{{id}}",
