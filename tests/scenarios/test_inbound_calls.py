@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from call_control.adapters.placement import Change
 from landline.contracts.call_control.events import CallRejected
 
 from tests.support import configured as c
-from tests.support.inbound_story import STRANGER, House, at_home
+from tests.support.inbound_story import PROVIDER_IP, STRANGER, House, at_home, neighbour
 from tests.support.outbound_story import API, operator
 from tests.support.stores import TestStores
 
@@ -97,6 +98,36 @@ async def test_a_refusal_says_why_and_counts_nothing(
         assert told.remedy
         assert refused["sentence"].endswith(told.remedy)
     await house.nothing_left()
+
+
+NEXT_DOOR: Any = {"from_domain": "sip.Next.example", "from_user": "next1"}
+
+
+@pytest.mark.parametrize("direction", ["inbound", None])
+async def test_a_providers_network_does_not_swallow_the_calls_of_another_brands_homes(
+    house: House, direction: str | None
+) -> None:
+    """Any brand may say that its provider stands where another's homes are; they go on calling, 112 too.
+
+    What the edge says comes from the same addresses, so it is no better informed.
+    """
+    asked = await house.arrives("112", direction=direction, **NEXT_DOOR)
+    assert asked == {"decision": "challenge"}
+    [_, _, device, _] = neighbour()
+    fixed = {**(device.data or {}), "direct_connectivity": True, "ip": PROVIDER_IP, "port": 5060}
+    await house.story.configure(replace(device, version=2, data=fixed))
+    direct = await house.arrives(c.MOBILE, direction=direction, **NEXT_DOOR)
+    assert direct["reason"] == "no_presentation_number"  # it came as far as any outbound call of that home
+
+
+async def test_a_call_for_a_number_of_the_providers_brand_comes_in_whatever_from_says(house: House) -> None:
+    """A carrier may leave From as another brand's edge wrote it; and a brand's own name proves nothing."""
+    await house.register()
+    passed_on = await house.arrives(**NEXT_DOOR)
+    assert (passed_on["decision"], passed_on["client_id"]) == ("allow", c.CLIENT)
+    await house.story.talk(passed_on, 1)
+    own = await house.arrives("+34911000000", from_domain=c.DOMAIN)
+    assert own["reason"] == "unknown_number"
 
 
 async def test_an_unassigned_number_is_announced(house: House) -> None:

@@ -61,6 +61,8 @@ async def network(api: Api, brand: dict[str, Any]) -> dict[str, Any]:
             [("priority", "less_than_equal")],
         ),
         ({"destination_pattern_id": "pattern", "carrier_id": "pattern"}, [("carrier_id", "not_found")]),
+        ({"kind": "emergency", "carrier_id": "full"}, []),
+        ({"kind": "emergency", "mode": "block"}, [("mode", "not_for_kind")]),
     ],
 )
 async def test_a_routes_fields_fit_its_kind_and_mode(
@@ -94,6 +96,17 @@ async def test_what_routes_use_cannot_be_deleted(api: Api) -> None:
         brand["name"], "carrier-servers", {"carrier_id": ids["full"], "host": "sip2.carrier.example"}
     )
     assert (await api.delete(brand["name"], f"carrier-servers/{ids['server']}")).status_code == 204
+
+
+async def test_a_sips_server_is_not_reached_by_udp(api: Api) -> None:
+    """No datagram is secured hop by hop: every call to such a server would fail."""
+    brand = await api.brand()
+    ids = await network(api, brand)
+    server = {"carrier_id": ids["full"], "host": "safe.example", "uri_scheme": "sips"}
+    assert refused(await api.post(brand["name"], "carrier-servers", server)) == [("transport", "not_for_scheme")]
+    made = await api.made(brand["name"], "carrier-servers", {**server, "transport": "tls"})
+    changed = await api.patch(brand["name"], f"carrier-servers/{made['id']}", {"transport": "udp"})
+    assert refused(changed) == [("transport", "not_for_scheme")]
 
 
 async def test_a_carriers_password_is_kept_as_sealed_ha1(api: Api) -> None:

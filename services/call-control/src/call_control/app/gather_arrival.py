@@ -66,9 +66,9 @@ class GatherArrival:
         self._source = source
         self._contacts = contacts
 
-    async def is_providers(self, source_ip: str) -> bool:
-        """Whether calls may come in from there."""
-        return bool((await self._source.directory()).addresses.at(source_ip))
+    async def brands_at(self, source_ip: str) -> set[str]:
+        """The brands that have a provider there: calls may come in from it, if there are any."""
+        return {each.brand_id for each in (await self._source.directory()).addresses.at(source_ip)}
 
     async def __call__(self, request: CallRequest) -> Arrived:
         """The provider whose brand has the number; of several, the one that the number is linked to."""

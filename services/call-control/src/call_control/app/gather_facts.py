@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from call_control.app.gather_arrival import GatherArrival
+from call_control.app.gather_arrival import Arrived, GatherArrival
 from call_control.domain.admission.identity import anonymous_from, domain_of
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.facts import BrandFacts, ClientFacts, CountryOf, DeviceFacts, Facts
@@ -79,7 +79,9 @@ class GatherFacts:
     async def __call__(self, request: CallRequest) -> Facts:
         """Raises redis errors when something must be read and can't be."""
         if await self._from_outside(request):
-            return await self._inbound(request)
+            found = await self._arrivals(request)
+            if not await self._is_anothers_home(request, found):
+                return await self._inbound(found)
         domain = domain_of(request)
         brand = await self._source.brand_of_domain(domain) if domain else None
         caller = NOBODY if brand is None else await self._caller(request, brand)
@@ -104,10 +106,22 @@ class GatherFacts:
         """As the edge says; else a call without digest from a provider's address comes in."""
         if request.direction is not None:
             return request.direction == "inbound"
-        return not request.auth_user and await self._arrivals.is_providers(request.source_ip)
+        return not request.auth_user and bool(await self._arrivals.brands_at(request.source_ip))
 
-    async def _inbound(self, request: CallRequest) -> Facts:
-        found = await self._arrivals(request)
+    async def _is_anothers_home(self, request: CallRequest, found: Arrived) -> bool:
+        """From names a brand without a provider at this address; the number is none of those who have one.
+
+        Any brand says by itself where its providers stand. A careless or hostile network must not turn the
+        calls of another's homes, emergency calls above all, into calls from outside to a number of nobody.
+        """
+        if found.arrival is not None and found.arrival.owner is not None:
+            return False
+        there = await self._arrivals.brands_at(request.source_ip)
+        domain = (request.from_domain or "").lower()
+        brand = await self._source.brand_of_domain(domain) if there and domain else None
+        return brand is not None and brand.id not in there
+
+    async def _inbound(self, found: Arrived) -> Facts:
         return Facts(
             domain=None,
             brand=found.brand,

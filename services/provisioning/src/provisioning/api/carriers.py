@@ -106,6 +106,12 @@ async def _currency_of_brand(change: Change) -> None:
         change.refuse("calculate_cost", "billing_not_in_brand", "the brand has no billing")
 
 
+async def _sips_over_something_safe(change: Change) -> None:
+    """RFC 3261 section 26.2.2: a sips URI asks for TLS on every hop, which UDP has not."""
+    if change.action != "d" and (change.new["uri_scheme"], change.new["transport"]) == ("sips", "udp"):
+        change.refuse("transport", "not_for_scheme", "sips needs tls (or tcp, which then is TLS)")
+
+
 async def _keep_auth_as_ha1(change: Change) -> None:
     """HA1 = MD5(user:realm:password), RFC 7616 3.4.2: a new user or realm needs the password again."""
     if change.action == "d":
@@ -175,7 +181,7 @@ CARRIER_SERVERS = Resource(
     references={"carrier_id": Reference("carriers", "carrier")},
     unique={"carrier_servers_address_key": "host"},
     key=("carrier_id", "host", "port", "transport"),
-    rules=(_keep_auth_as_ha1, _keep_last_server),
+    rules=(_sips_over_something_safe, _keep_auth_as_ha1, _keep_last_server),
     publish=_with_ha1,
     stream=streams.CONFIG,
     about="A carrier's SIP addresses, tried in the order of the routes.",

@@ -17,6 +17,8 @@ def route_refusals(route: Mapping[str, Any]) -> Iterator[Refusal]:
             yield Refusal(field, "required", f"a route by {kind} needs one")
         if kind != of_kind and route[field] is not None:
             yield Refusal(field, "not_for_kind", f"a {kind} route has none")
+    if kind == "emergency" and mode == "block":
+        yield Refusal("mode", "not_for_kind", "an emergency call is never blocked: it would not be looked at")
     if mode == "static" and route["carrier_id"] is None:
         yield Refusal("carrier_id", "required", "a static route needs one carrier")
     if mode != "static":
