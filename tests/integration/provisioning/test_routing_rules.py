@@ -103,7 +103,9 @@ async def test_a_sips_server_is_not_reached_by_udp(api: Api) -> None:
     brand = await api.brand()
     ids = await network(api, brand)
     server = {"carrier_id": ids["full"], "host": "safe.example", "uri_scheme": "sips"}
-    assert refused(await api.post(brand["name"], "carrier-servers", server)) == [("transport", "not_for_scheme")]
+    assert refused(await api.post(brand["name"], "carrier-servers", server)) == [
+        ("transport", "not_for_scheme")
+    ]
     made = await api.made(brand["name"], "carrier-servers", {**server, "transport": "tls"})
     changed = await api.patch(brand["name"], f"carrier-servers/{made['id']}", {"transport": "udp"})
     assert refused(changed) == [("transport", "not_for_scheme")]
