@@ -72,7 +72,16 @@ def test_an_ordinary_request_is_read() -> None:
     body = c.call(from_display="José \\ Núñez", user_agent='Phone/1.0 "x"', source_ip="2001:db8::7")
     request = read_call_request(json.dumps(body).encode())
     assert request.from_display == "José \\ Núñez"
-    check_call_request(request)
+    assert check_call_request(request) == request
+
+
+@pytest.mark.parametrize(
+    ("told", "is_"),
+    [("::ffff:192.0.2.1", "192.0.2.1"), ("2001:DB8::0:7", "2001:db8::7"), ("fe80::1%eth0", "fe80::1")],
+)
+def test_a_source_has_one_form(told: str, is_: str) -> None:
+    """An edge that listens on IPv6 tells IPv4 callers so: its direct devices must be found all the same."""
+    assert read_call_request(json.dumps(c.call(source_ip=told)).encode()).source_ip == is_
 
 
 def test_a_simulation_is_checked_like_a_call() -> None:

@@ -91,7 +91,7 @@ async def simulate_call(
 
 
 async def _simulated(services: Services, caller: Principal, asked: SimulateRequest) -> Answer:
-    check_call_request(asked)
+    asked = check_call_request(asked)
     at_ms = services.clock.now_ms() if asked.at is None else moment_ms(asked.at)
     facts = await services.gather(asked)
     if caller.brand_id is not None and (facts.brand is None or facts.brand.id != caller.brand_id):
