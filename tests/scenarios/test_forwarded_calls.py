@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from call_control.adapters.keys import keys_of
 
 from tests.support import configured as c
 from tests.support.inbound_story import NEXT_NUMBER, STRANGER, House, at_home
+from tests.support.outbound_story import API, operator
 from tests.support.stores import TestStores
 
 FAR = "+34600999888"
+EMERGENCY = "019a0000-0000-7000-8000-000000000e01"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -295,6 +298,56 @@ async def test_on_forward_to_a_neighbour_three_calls_share_the_dialog(house: Hou
     assert {each.duration_s for each in ended.values()} == {60}
     assert ended[call["legs"][0]["call_id"]].charge_micros == 600_000
     await house.nothing_left()
+
+
+async def test_an_end_that_does_not_name_its_leg_ends_the_one_that_talked(house: House) -> None:
+    """The answer named it; an edge that restarted meanwhile may know the first call only."""
+    await house.story.configure(c.call_forward("unconditional", FAR))
+    call = await house.arrives()
+    assert await house.story.report(call, "answered", leg_call_id=call["child_call_id"]) == 204
+    house.story.clock.advance_s(10)
+    assert await house.story.report(call, "ended", ended_by="caller") == 204
+    went = (await house.ended())[call["child_call_id"]]
+    assert (went.cause, went.ended_by, went.duration_s, went.charge_micros) == (
+        "normal",
+        "caller",
+        10,
+        200_000,
+    )
+    await house.nothing_left()
+
+
+@pytest.mark.parametrize("which", ["call_id", "child_call_id"])
+async def test_a_hang_up_cuts_all_calls_of_the_dialog(house: House, which: str) -> None:
+    """People see the call that came in; what costs is the leg behind it, however late its edge hangs up."""
+    await house.story.configure(c.call_forward("unconditional", FAR))
+    call = await house.arrives()
+    leg = {"leg_call_id": call["child_call_id"]}
+    assert await house.story.report(call, "answered", **leg) == 204
+    house.story.clock.advance_s(7)
+    assert (await hang_up(house, call[which])).status_code == 202
+    house.story.clock.advance_s(20)
+    assert await house.story.report(call, "ended", **leg) == 204
+    told = (await house.ended()).values()
+    assert {(each.duration_s, each.cause, each.ended_by) for each in told} == {(7, "operator", "system")}
+    assert sum(each.charge_micros for each in told) == 140_000
+    await house.nothing_left()
+
+
+async def test_a_call_that_leads_to_an_emergency_call_is_not_hung_up(house: House) -> None:
+    """The two share a dialog: ending the one would end the other (domain.md 4.12)."""
+    number = c.row("emergency_number", EMERGENCY, {"number": "112", "country": "ES"})
+    await house.story.configure(number, c.call_forward("unconditional", "+34112"))
+    call = await house.arrives()
+    assert call["call_class"] == "emergency"
+    assert await house.story.report(call, "answered", leg_call_id=call["child_call_id"]) == 204
+    refused = await hang_up(house, call["call_id"])
+    assert (refused.status_code, refused.json()["code"]) == (409, "emergency_call")
+
+
+async def hang_up(house: House, call_id: str) -> httpx.Response:
+    """As an operator."""
+    return await house.story.http.post(f"{API}/calls/{call_id}/hangup", headers=operator())
 
 
 async def test_legs_that_redis_forgot_are_settled_by_their_tickets(house: House) -> None:

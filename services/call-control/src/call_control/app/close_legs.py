@@ -37,6 +37,35 @@ async def way_to(calls: Reads, call_id: str, leg_call_id: str | None) -> tuple[s
     return tuple(reversed(way)) if at == call_id else ()
 
 
+async def way_talked(calls: Reads, call: LiveCall) -> tuple[str, ...]:
+    """The ids of the legs that were answered: the way of an end that does not name its leg."""
+    way: list[str] = []
+    legs = list(call.legs)
+    while legs and len(way) < MOST_LEGS:
+        leg = await calls.read_call(legs.pop(0))
+        if leg is not None and leg.answered_ms is not None:
+            way.append(leg.call_id)
+            legs = list(leg.legs)
+    return tuple(way)
+
+
+async def dialog_of(calls: Reads, call: LiveCall) -> list[LiveCall]:
+    """The call and all others that share its SIP dialog, as far as they are remembered."""
+    found, ids = {call.call_id: call}, [*_beside(call)]
+    while ids and len(found) < MOST_LEGS:
+        at = ids.pop()
+        other = await calls.read_call(at) if at not in found else None
+        if other is not None:
+            found[at] = other
+            ids += _beside(other)
+    return list(found.values())
+
+
+def _beside(call: LiveCall) -> Iterable[str]:
+    parent = call.facts.parent_call_id
+    return (*call.legs, *([parent] if parent else []))
+
+
 def legs_below(call: LiveCall, way: Iterable[str]) -> list[tuple[str, bool]]:
     """The legs of a call and whether they were reached. One that the call forgot is known by the way."""
     way = tuple(way)

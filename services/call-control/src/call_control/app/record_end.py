@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from landline.contracts.call_control.events import CallEnded
 
 from call_control.app.call_port import Calls
-from call_control.app.close_legs import NOT_REACHED, legs_below, way_to
+from call_control.app.close_legs import NOT_REACHED, legs_below, way_talked, way_to
 from call_control.app.late_prices import LatePrices
 from call_control.app.recorded import TRIES, CallBusy, Recorded, foreign, within
 from call_control.domain.lease import Payable
@@ -79,7 +79,8 @@ async def _end_legs(calls: Calls, call: LiveCall, report: EndReport, now_ms: int
         return
     way = report.way
     if way is None:
-        way = await way_to(calls, call.call_id, report.leg_call_id)
+        named = report.leg_call_id
+        way = await (way_to(calls, call.call_id, named) if named else way_talked(calls, call))
     answered_ms = call.answered_ms if report.answered_ms is None else report.answered_ms
     for leg_id, reached in legs_below(call, way):
         below = way[1:] if way[:1] == (leg_id,) else ()
