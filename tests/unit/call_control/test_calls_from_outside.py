@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 from call_control.adapters.placement import Change
-from call_control.app.admit_call import call_facts, denial_of
+from call_control.app.admit_call import call_facts
 from call_control.app.answers import inbound_answer
+from call_control.app.counted_denials import denial_of
 from call_control.domain.facts import Contact
 from call_control.domain.replies import AdmitReply, Status
 
