@@ -1,13 +1,12 @@
 """Reading Redis streams with consumer groups, on one node or on a Cluster, through one small interface.
 
-Single node and Sentinel: one blocking XREADGROUP over all keys. Cluster: keys of different slots cannot
-share a command, so one non-blocking pipeline per node, with a wait that adapts to the traffic.
+Single node and Sentinel: one blocking XREADGROUP over all keys. One node of a Cluster: keys of different
+slots cannot share a command, so a non-blocking pipeline, with a wait that adapts to the traffic.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,47 +97,46 @@ async def unread(redis: AnyRedis, group: str, stream: str) -> int:
 
 
 class GroupReader:
-    """Reads new entries of many streams for one member of a group."""
+    """Reads new entries of many streams of one server for one member of a group."""
 
-    def __init__(self, redis: AnyRedis, group: str, member: str, streams: Sequence[str], count: int) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        group: str,
+        member: str,
+        streams: Sequence[str],
+        count: int,
+        *,
+        slots: bool = False,
+    ) -> None:
+        """`slots`: the server is a node of a Cluster."""
         self._redis = redis
         self._group = group
         self._member = member
         self._streams = list(streams)
         self._count = count
+        self._slots = slots
         self._idle_s = 0.005
 
     async def read(self, block_ms: int) -> list[Entry]:
         """New entries, at most `count` a stream; empty when none came within about `block_ms`."""
-        if isinstance(self._redis, RedisCluster):
-            return await self._read_cluster(self._redis, block_ms)
+        if self._slots:
+            return await self._read_each(block_ms)
         ids: dict[Any, Any] = dict.fromkeys(self._streams, ">")
         reply = await self._redis.xreadgroup(
             self._group, self._member, ids, count=self._count, block=block_ms
         )
         return entries_of(reply)
 
-    async def _read_cluster(self, cluster: RedisCluster, block_ms: int) -> list[Entry]:
-        """One round over all nodes; then a wait that doubles from 5 ms while nothing comes."""
-        by_node: dict[str, list[str]] = defaultdict(list)
+    async def _read_each(self, block_ms: int) -> list[Entry]:
+        """One pipeline; then a wait that doubles from 5 ms while nothing comes."""
+        pipe = self._redis.pipeline(transaction=False)
         for stream in self._streams:
-            node = cluster.get_node_from_key(stream)
-            by_node[node.name if node else ""].append(stream)
-        replies = await asyncio.gather(*(self._read_node(cluster, s) for s in by_node.values()))
-        found = [entry for reply in replies for entry in reply]
+            pipe.xreadgroup(self._group, self._member, {stream: ">"}, count=self._count)
+        found = [entry for reply in await pipe.execute() for entry in entries_of(reply)]
         if found:
             self._idle_s = 0.005
         else:
             await asyncio.sleep(min(self._idle_s, block_ms / 1000))
             self._idle_s = min(self._idle_s * 2, 0.25)
         return found
-
-    async def _read_node(self, cluster: RedisCluster, streams: list[str]) -> list[Entry]:
-        pipe = cluster.pipeline()
-        node = cluster.get_node_from_key(streams[0])
-        for stream in streams:
-            pipe.execute_command(
-                "XREADGROUP", "GROUP", self._group, self._member, "COUNT", self._count,
-                "STREAMS", stream, ">", target_nodes=node,
-            )  # fmt: skip
-        return [entry for reply in await pipe.execute() for entry in entries_of(reply)]
