@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.edge.certificate import certified
 from tests.edge.dialog import Leg
 from tests.edge.phone import Phone
 from tests.edge.processes import Edge
@@ -31,8 +32,10 @@ def town_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         platform = Platform(stack)
         name = "edge-real"
         made = platform.api.post(f"{PROVISIONING}/edges", {"name": name})
-        at_media = {"LANDLINE_EDGE_MEDIA": f"{net}.50:5060"}
-        edge = Edge(tmp_path_factory.mktemp("edge"), f"{net}.10", name, str(made["key"]), stack.url, at_media)
+        folder, ip = tmp_path_factory.mktemp("edge"), f"{net}.10"
+        more = {"LANDLINE_EDGE_MEDIA": f"{net}.50:5060", **certified(folder, ip)}
+        more["LANDLINE_EDGE_LISTEN"] = f"udp:{ip}:5060,tcp:{ip}:5060,tls:{ip}:5061"
+        edge = Edge(folder, ip, name, str(made["key"]), stack.url, more)
         platform.api.patch(f"{PROVISIONING}/edges/{made['id']}", {"control_url": edge.control_url})
         first, second = SipPeer(f"{net}.30", 5060), SipPeer(f"{net}.31", 5060)
         media = SipPeer(f"{net}.50", 5060)

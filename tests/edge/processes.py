@@ -35,7 +35,7 @@ class Edge:
         self, folder: Path, ip: str, name: str, key: str, url: str, env: dict[str, str] | None = None
     ) -> None:
         self.folder, self.ip, self.name = folder, ip, name
-        self.address = (ip, 5060)
+        self.address, self.tls_address = (ip, 5060), (ip, 5061)
         self.recordings = folder / "recordings"
         self._ports = {each: free_port() for each in ("ng", "cli", "kamailio", "agent")}
         self.control_url = f"http://127.0.0.1:{self._ports['agent']}/"
@@ -44,7 +44,7 @@ class Edge:
             "LANDLINE_EDGE_KEY": key,
             "LANDLINE_CALL_CONTROL_URL": url,
             "LANDLINE_EDGE_STATE": str(folder / "state"),
-            "LANDLINE_EDGE_LISTEN": f"udp:{ip}:5060",
+            "LANDLINE_EDGE_LISTEN": f"udp:{ip}:5060,tcp:{ip}:5060",
             "LANDLINE_EDGE_RTPENGINE": f"127.0.0.1:{self._ports['ng']}",
             "LANDLINE_EDGE_KAMAILIO_PORT": str(self._ports["kamailio"]),
             "LANDLINE_EDGE_AGENT": f"127.0.0.1:{self._ports['agent']}",

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.edge.phone import Phone
 from tests.edge.processes import Edge
 from tests.edge.sip_peer import SipPeer
+from tests.edge.stream_phone import StreamPhone
 from tests.support.books import assert_books_hold
 from tests.support.world import CALL_CONTROL, PROVISIONING, Brand, Home, Platform, until
 
@@ -44,6 +46,13 @@ class Town:
         known = password or self.password(home)
         ip = f"{self.net}.{next(self._hosts)}"
         phone = Phone(ip, self.edge.address, user or home.device, home.brand.domain, known)
+        self._phones.append(phone)
+        return phone
+
+    def connected(self, home: Home, tls: ssl.SSLContext | None = None) -> StreamPhone:
+        """The home's device over one TCP connection, or TLS by that context."""
+        ip, proxy = f"{self.net}.{next(self._hosts)}", self.edge.tls_address if tls else self.edge.address
+        phone = StreamPhone(ip, proxy, home.device, home.brand.domain, self.password(home), tls)
         self._phones.append(phone)
         return phone
 

@@ -28,7 +28,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     kamailio, calls = Kamailio(settings.kamailio_port), CallControl(settings)
     commands = Commands(kamailio)
     heartbeat = Heartbeat(settings.name, kamailio, calls, commands)
-    files = Files(settings.state, kamailio, calls)
+    files = Files(settings.state, kamailio, calls, settings.tls)
     owed = Owed(kamailio, calls)
     host, _, port = settings.agent.rpartition(":")
     app = door(commands, settings.control_allow, settings.media_timeout_s)

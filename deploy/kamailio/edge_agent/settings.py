@@ -16,8 +16,17 @@ class BadSettings(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: our certificate with its chain, its key, and who must have signed carriers' (None: anybody)."""
+
+    certificate: Path
+    key: Path
+    authorities: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """One edge. Addresses are `host:port`; `listen` as Kamailio writes it (`udp:192.0.2.1:5060`)."""
+    """One edge. Addresses are `host:port`; `listen` as Kamailio writes it: `udp:192.0.2.1:5060`, tcp, tls."""
 
     name: str
     key: str
@@ -25,6 +34,7 @@ class Settings:
     state: Path
     listen: tuple[str, ...]
     advertise: str | None
+    tls: Tls | None
     rtpengine: str
     media: str
     kamailio_port: int
@@ -49,13 +59,15 @@ class Settings:
         url = _required(env, "LANDLINE_CALL_CONTROL_URL").rstrip("/")
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise BadSettings("LANDLINE_CALL_CONTROL_URL: such as http://127.0.0.1:8080")
+        listen = tuple(each.strip() for each in _required(env, "LANDLINE_EDGE_LISTEN").split(","))
         return cls(
             name=name,
             key=_key(env),
             call_control=f"{url}/api/call-control/v1",
             state=Path(env.get("LANDLINE_EDGE_STATE", "/var/lib/landline-edge")),
-            listen=tuple(_required(env, "LANDLINE_EDGE_LISTEN").split(",")),
+            listen=listen,
             advertise=env.get("LANDLINE_EDGE_ADVERTISE") or None,
+            tls=_tls(env) if any(each.startswith("tls:") for each in listen) else None,
             rtpengine=env.get("LANDLINE_EDGE_RTPENGINE", "127.0.0.1:22222"),
             media=_media(env),
             kamailio_port=_number(env, "LANDLINE_EDGE_KAMAILIO_PORT", 8090, 65_535),
@@ -90,11 +102,29 @@ class Settings:
             "LL_KEEPALIVE_MISSES": self.keepalive_misses,
         }
         lines = ["# Written by the edge agent at each start; it holds the edge's key."]
+        if self.tls is not None:
+            lines += ["#!define WITH_TLS", "enable_tls=yes"]
         lines += [f'#!substdef "|{name}|{value}|g"' for name, value in defined.items()]
         advertise = f" advertise {self.advertise}" if self.advertise else ""
         lines += [f"listen={each}{advertise}" for each in self.listen]
         lines.append(f"listen=tcp:127.0.0.1:{self.kamailio_port}")
         return "\n".join(lines) + "\n"
+
+    def as_tls(self) -> str:
+        """tls.cfg, which Kamailio reads again on command: how we are seen, and whom we believe where we go.
+
+        Not the system's 140 authorities: each of Kamailio's processes would load them all.
+        """
+        if self.tls is None:
+            return ""
+        own = f"certificate = {self.tls.certificate}\nprivate_key = {self.tls.key}\n"
+        theirs = ""
+        if self.tls.authorities is not None:
+            theirs = (
+                f"ca_list = {self.tls.authorities}\nverify_certificate = yes\nrequire_certificate = yes\n"
+            )
+        profiles = ("server:default", own), ("client:default", theirs)
+        return "\n".join(f"[{name}]\nmethod = TLSv1.2+\n{more}" for name, more in profiles)
 
 
 def _required(env: Mapping[str, str], name: str) -> str:
@@ -102,6 +132,18 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise BadSettings(f"{name} is not set")
     return value
+
+
+def _tls(env: Mapping[str, str]) -> Tls:
+    authorities = _pem(env, "AUTHORITIES") if env.get("LANDLINE_EDGE_TLS_AUTHORITIES") else None
+    return Tls(_pem(env, "CERTIFICATE"), _pem(env, "KEY"), authorities)
+
+
+def _pem(env: Mapping[str, str], name: str) -> Path:
+    path = _required(env, f"LANDLINE_EDGE_TLS_{name}")
+    if not os.access(path, os.R_OK):
+        raise BadSettings(f"LANDLINE_EDGE_TLS_{name}: {path} can't be read")
+    return Path(path)
 
 
 def _media(env: Mapping[str, str]) -> str:

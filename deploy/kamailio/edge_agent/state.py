@@ -1,6 +1,7 @@
 """The edge's folder: what Kamailio reads at its start, so that it works while call-control is away.
 
 settings.cfg      from the environment, at each start
+tls.cfg           where certificate and key are, if it speaks TLS
 peers.list        addresses whose calls need no digest (module permissions, address file)
 db/fallback       emergency numbers and their routes (module db_text, for htable)
 peers.json, fallback.json   as call-control sent them
@@ -24,6 +25,7 @@ def prepare(settings: Settings) -> None:
     """Make the folder; keep what an earlier run left in it."""
     (settings.state / "db").mkdir(parents=True, exist_ok=True)
     write(settings.state / "settings.cfg", settings.as_kamailio(), mode=0o600)
+    write(settings.state / "tls.cfg", settings.as_tls())
     write(settings.state / "db" / "version", _VERSION)
     for path, empty in (
         (settings.state / "peers.list", peers_list([])),
