@@ -17,7 +17,7 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """PEM files: our certificate with its chain, its key, and who must have signed carriers' (None: anybody)."""
+    """PEM files: our certificate with its chain, its key, and who must have signed carriers'."""
 
     certificate: Path
     key: Path
