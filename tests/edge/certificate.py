@@ -36,7 +36,7 @@ def certified(folder: Path, ip: str) -> dict[str, str]:
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     pem, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     secret.write_bytes(key.private_bytes(pem, kind, serialization.NoEncryption()))
-    return {"LANDLINE_EDGE_TLS_CERTIFICATE": str(certificate), "LANDLINE_EDGE_TLS_KEY": str(secret)}
+    return {"LANDLINE_EDGE_TLS_CERTIFICATE_FILE": str(certificate), "LANDLINE_EDGE_TLS_KEY_FILE": str(secret)}
 
 
 def trusting(folder: Path) -> ssl.SSLContext:
