@@ -135,14 +135,18 @@ def _required(env: Mapping[str, str], name: str) -> str:
 
 
 def _tls(env: Mapping[str, str]) -> Tls:
-    authorities = _pem(env, "AUTHORITIES") if env.get("LANDLINE_EDGE_TLS_AUTHORITIES_FILE") else None
-    return Tls(_pem(env, "CERTIFICATE"), _pem(env, "KEY"), authorities)
+    authorities = env.get("LANDLINE_EDGE_TLS_AUTHORITIES_FILE")
+    return Tls(
+        certificate=_pem(env, "LANDLINE_EDGE_TLS_CERTIFICATE_FILE"),
+        key=_pem(env, "LANDLINE_EDGE_TLS_KEY_FILE"),
+        authorities=_pem(env, "LANDLINE_EDGE_TLS_AUTHORITIES_FILE") if authorities else None,
+    )
 
 
 def _pem(env: Mapping[str, str], name: str) -> Path:
-    path = _required(env, f"LANDLINE_EDGE_TLS_{name}_FILE")
+    path = _required(env, name)
     if not os.access(path, os.R_OK):
-        raise BadSettings(f"LANDLINE_EDGE_TLS_{name}_FILE: {path} can't be read")
+        raise BadSettings(f"{name}: {path} can't be read")
     return Path(path)
 
 
