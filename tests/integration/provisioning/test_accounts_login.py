@@ -516,6 +516,29 @@ async def enrolled(house: House, name: str) -> tuple[str, list[str]]:
     return begun["secret"], begun["recovery_codes"]
 
 
+async def test_a_lost_second_factor_is_removed_by_somebody_above(house: House) -> None:
+    """Device and codes lost: without this the account could only be deleted and made anew."""
+    name = await person(house)
+    await enrolled(house, name)
+    tokens = await house.login("admin", house.settings.admin_password.get_secret_value())
+    http, query = house.http(tokens["access_token"]), {"username": name}
+    row = (await http.get("/admins", params=query)).json()["items"][0]
+    reset = await http.patch(f"/admins/{row['id']}", json={"reset_otp": True})
+    assert (reset.status_code, reset.json()["otp_enabled"]) == (200, False)
+    assert "reset_otp" not in reset.json()
+    again = await house.login(name)
+    entry = (await http.get("/audit-log", params={"entity_id": row["id"], "action": "update"})).json()[
+        "items"
+    ][0]
+    assert entry["changes"]["otp_enabled"] == {"before": True, "after": False}
+    assert entry["changes"]["otp_secret"] == {"before": "***", "after": None}
+    fresh = await house.http(again["access_token"]).post("/auth/otp", json={"password": PASSWORD})
+    assert fresh.status_code == 200  # it may begin anew
+    me = (await http.get("/auth/me")).json()["admin_id"]
+    own = await http.patch(f"/admins/{me}", json={"reset_otp": True})
+    assert [(e["field"], e["code"]) for e in own.json()["errors"]] == [("reset_otp", "own_account")]
+
+
 async def test_a_second_factor_is_asked_for_and_each_code_works_once(house: House) -> None:
     """A code read over a shoulder is worth nothing a moment later."""
     name = await person(house)

@@ -53,6 +53,7 @@ class AdminCreate(TypedDict):
     restricted: NotRequired[bool]
     can_impersonate: NotRequired[bool]
     rights: NotRequired[dict[str, str]]
+    reset_otp: NotRequired[bool]
     brand_id: NotRequired[str | None]
 
 
@@ -72,6 +73,7 @@ class AdminPatch(TypedDict):
     restricted: NotRequired[bool]
     can_impersonate: NotRequired[bool]
     rights: NotRequired[dict[str, str]]
+    reset_otp: NotRequired[bool]
 
 
 class AllGrants(TypedDict):

@@ -45,7 +45,7 @@ Username = Annotated[str, Field(min_length=1, max_length=65, pattern=r"^[A-Za-z0
 _passwords = Passwords()
 
 # Whoever loses or gains something must not go on with a token that says otherwise.
-_ENDS_SESSIONS = ("active", "restricted", "can_impersonate", "rights", "password_hash")
+_ENDS_SESSIONS = ("active", "restricted", "can_impersonate", "rights", "password_hash", "otp_secret")
 _NOT_ONESELF = ("active", "restricted", "can_impersonate", "rights")
 
 
@@ -66,6 +66,9 @@ class AdminFields(ApiModel):
         False, description="always true for one that is not restricted, above clients"
     )
     rights: RightsByResource = {}
+    reset_otp: bool = Field(
+        False, description="remove the second factor of somebody who lost it, and end all sessions"
+    )
 
 
 class AdminReadOnly(ApiModel):
@@ -114,6 +117,16 @@ async def _set_password(change: Change) -> None:
         change.refuse("password", "required", "an active admin needs a password")
 
 
+async def _reset_otp(change: Change) -> None:
+    """For who lost device and codes; one's own goes by `/auth/otp/disable`, which asks for a code."""
+    given = change.given
+    if change.old is None or not isinstance(given, AdminFields) or not given.reset_otp:
+        return
+    if str(change.old["id"]) == change.principal.admin_id:
+        change.refuse("reset_otp", "own_account", "not on your own account: use auth/otp/disable")
+    change.new.update(otp_enabled=False, otp_secret=None, recovery_codes=[])
+
+
 async def _end_sessions(change: Change) -> None:
     lost = change.action == "d" or any(change.differs(name) for name in _ENDS_SESSIONS)
     if change.old is not None and lost and not change.errors:
@@ -130,7 +143,7 @@ ADMINS = Resource(
     shared=True,
     rights=Rights(client=""),
     create_only=frozenset({"client_id"}),
-    write_only=frozenset({"password"}),
+    write_only=frozenset({"password", "reset_otp"}),
     secret_columns=frozenset({"password_hash", "otp_secret", "otp_last_step", "recovery_codes"}),
     filters=("brand_id", "client_id", "username", "email", "active", "restricted"),
     sorts=("username",),
@@ -144,6 +157,7 @@ ADMINS = Resource(
         _impersonation_is_not_theirs_to_give,
         _may_impersonate,
         _set_password,
+        _reset_otp,
         _end_sessions,
     ),
     about="People who log in. The platform manages all; a brand those of its clients.",
