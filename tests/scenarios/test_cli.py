@@ -84,6 +84,8 @@ def example(shell: Terminal) -> dict[str, Any]:
     """The example of the documentation, applied to a platform that did not know its brand."""
     file = str(EXAMPLES / "brand.yaml")
     assert shell("apply", file).returncode == 1, "there is no such brand yet"
+    dry = shell("apply", file, "--create-brand", "--dry-run")
+    assert (dry.returncode, "would be made" in dry.stderr) == (4, True)
     made: dict[str, Any] = shell.json("apply", file, "--create-brand")
     return made
 

@@ -31,7 +31,7 @@ def test_money_is_a_decimal_string(text: str, micros: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [1, 1.5, True, None, "", "1,5", "1e2", "١", "5.0001", "1.23456", "0x1", " 1", "--1", "9" * 500, []],
+    [1, 1.5, True, None, "", "1,5", "1e2", "١", "5.0001", "1.23456", "0x1", " 1", "--1", "+1", "9" * 500, []],
 )
 def test_what_is_no_exact_amount_is_refused(value: Any) -> None:
     """A float may already have lost a cent; too many decimals would be rounded by somebody."""
@@ -60,6 +60,14 @@ def test_an_address_is_one_and_cannot_carry_a_header(mail: str) -> None:
     """It is written into mails, and a mail server refuses them all for one that is none."""
     with pytest.raises(ValidationError):
         Priced.model_validate({"mail": mail})
+
+
+@pytest.mark.parametrize("hidden", ["\x00", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\ufeff", "\n"])
+def test_a_text_has_nothing_that_is_not_seen_but_acts(hidden: str) -> None:
+    """Line ends forge log lines and headers; a turned direction makes one client's name read as another's."""
+    with pytest.raises(ValidationError):
+        Priced.model_validate({"note": f"Casa{hidden}Garcia"})
+    assert Priced.model_validate({"note": "Casa García \u05d0\u05d1 \U0001f3e0"}).note.startswith("Casa")
 
 
 @pytest.mark.parametrize("code", ["BTC", "XXX", "XTS", "XAU", "DEM", "eur", "EU", "EURO"])

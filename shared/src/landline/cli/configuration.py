@@ -55,7 +55,7 @@ def apply(
     with leaving(as_json):
         client = Client(url, token)
         raw, media_type = files.read(file)
-        row, made = _target(client, file, brand, create=create_brand and not dry_run)
+        row, made = _target(client, file, brand, create=create_brand, dry_run=dry_run)
         try:
             answer = client.post(
                 f"{PROVISIONING}/brands/{row['id']}/apply",
@@ -73,7 +73,7 @@ def apply(
             raise typer.Exit(int(Exit.DIFFERENT))
 
 
-def _target(client: Client, file: str, brand: str | None, *, create: bool) -> tuple[Row, bool]:
+def _target(client: Client, file: str, brand: str | None, *, create: bool, dry_run: bool) -> tuple[Row, bool]:
     """The brand meant, as said, else by the document's own SIP domain; and whether it was made just now."""
     if brand is not None:
         return brand_of(client, brand), False
@@ -85,6 +85,9 @@ def _target(client: Client, file: str, brand: str | None, *, create: bool) -> tu
         return row, False
     if not create:
         raise Failed(Exit.REFUSED, f"there is no brand {said['sip_domain']} (yet): --create-brand makes it")
+    if dry_run:
+        would = "it would be made, and all of the document in it, which only then can be checked"
+        raise Failed(Exit.DIFFERENT, f"there is no brand {said['sip_domain']}: {would}")
     body = {name: said[name] for name in NEW_BRAND if name in said}
     return dict(client.post(f"{PROVISIONING}/brands", body).json()), True
 

@@ -64,7 +64,7 @@ class MoneyText:
     most: str = "999999999"
 
     def _parse(self, value: Any) -> int:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or value.startswith("+"):
             raise PydanticCustomError("money_text", 'money is a decimal string such as "12.50"')
         try:
             micros = to_micros(value)
@@ -92,7 +92,8 @@ class MoneyText:
         return {"type": "string", "format": "decimal", "pattern": pattern, "examples": ["12.50"]}
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]")
+# C0, C1, line separators, byte order mark, and what turns the direction of text: a name read as another
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def _printable(value: str) -> str:
