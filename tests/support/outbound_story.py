@@ -16,9 +16,9 @@ from call_control.main import app
 from call_control.wiring import Parts
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
-from landline.chassis.auth import KEYS_HASH
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import KEYS_HASH
 from landline.contracts.envelope import Envelope, unseal
 from landline.contracts.streams import calls as calls_stream
 from landline.kernel.clock import SetClock

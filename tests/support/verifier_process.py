@@ -6,10 +6,10 @@ import asyncio
 import json
 import sys
 
-from landline.chassis.auth import TokenVerifier
 from landline.chassis.problems import Problem
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import TokenVerifier
 
 
 async def main() -> None:

@@ -9,10 +9,10 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from landline.chassis.auth import KEYS_HASH, TokenVerifier
 from landline.chassis.problems import Unauthorized, Unavailable
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import KEYS_HASH, TokenVerifier
 from redis.asyncio import Redis
 
 KEY = Ed25519PrivateKey.generate()
@@ -29,7 +29,7 @@ async def test_requests_that_come_together_all_wait_for_the_keys(settings: Setti
     """After a restart a portal asks for ten things at once: nine 401s would log its user out."""
     await redis.hset(KEYS_HASH, "cold", base64.b64encode(KEY.public_key().public_bytes_raw()).decode())
     verifier = TokenVerifier(settings, redis)
-    await verifier._read_on(b"0-0")  # as its tail does at once
+    await verifier._read_on()  # as its tail does at once
     found = await asyncio.gather(*(verifier.verify(token()) for _ in range(10)))
     assert {principal.level for principal in found} == {"platform"}
     with pytest.raises(Unauthorized):

@@ -12,13 +12,13 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from landline.chassis import auth
-from landline.chassis.auth import KEYS_HASH, Principal, TokenVerifier
+from landline.chassis.principal import SYSTEM, Principal
 from landline.chassis.problems import Unauthorized, Unavailable
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import KEYS_HASH, TokenVerifier
 from landline.contracts import streams
-from landline.contracts.envelope import fields, seal
-from landline.contracts.provisioning.events import SessionRevoked, SigningKeysRotated
+from landline.contracts.envelope import FIELD, fields, seal
+from landline.contracts.provisioning.events import EntityChanged, SessionRevoked, SigningKeysRotated
 from redis.asyncio import Redis
 
 from tests.support.waiting import until
@@ -93,6 +93,36 @@ async def test_a_bad_token_is_refused(verifier: TokenVerifier, bad: Any) -> None
         await verifier.verify(bad())
 
 
+def named(name: str) -> EntityChanged:
+    return EntityChanged(entity="client", entity_id="c1", entity_version=1, data={"name": name})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        fields(seal(named(name), producer="provisioning", now_ms=0))
+        for name in ("session.revoked", "api_key.changed", "signing_keys.rotated")
+    ]
+    + [{FIELD: b"session.revoked"}, {FIELD: b'{"type": "session.revoked.v1"'}, {b"no": b"event"}],
+)
+async def test_no_entry_of_the_config_stream_makes_it_deaf(
+    verifier: TokenVerifier, redis: Redis, entry: dict[Any, Any]
+) -> None:
+    """A client that calls itself "session.revoked" would lock everybody out of the whole platform."""
+    await redis.xadd(streams.CONFIG, entry)
+    event = seal(SessionRevoked(sid="s9"), producer="provisioning", now_ms=time.time_ns() // 10**6)
+    await redis.xadd(streams.CONFIG, fields(event))
+
+    async def refused() -> bool:
+        try:
+            await verifier.verify(token(sid="s9"))
+        except Unauthorized:
+            return True
+        return False
+
+    await until(refused, equals=True, within_s=5)
+
+
 async def test_a_revoked_session_is_refused_within_moments(verifier: TokenVerifier, redis: Redis) -> None:
     """A log-out must not wait for the token to expire."""
     good = token(sid="leaving")
@@ -132,7 +162,7 @@ async def test_people_are_refused_while_revocations_are_unknown(
     with pytest.raises(Unavailable):
         await deaf.verify(token())
     assert deaf.missing()
-    assert await deaf.verify(settings.internal_key.get_secret_value()) == auth.SYSTEM
+    assert await deaf.verify(settings.internal_key.get_secret_value()) == SYSTEM
     with pytest.raises(Unauthorized):
         await deaf.verify(settings.internal_key.get_secret_value() + "x")
 

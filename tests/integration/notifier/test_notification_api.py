@@ -12,10 +12,10 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from landline.chassis.auth import KEYS_HASH
 from landline.chassis.postgres import Scope
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import KEYS_HASH
 from landline.kernel.ids import new_id
 from notifier.main import app
 

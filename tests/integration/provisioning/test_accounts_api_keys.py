@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from landline.chassis.api_keys import API_KEYS_HASH, KnownApiKeys, key_parts
-from landline.chassis.auth import STALE_TAIL_S, TokenVerifier
 from landline.chassis.key_uses import KEY_USES_HASH, KeyUses
 from landline.chassis.postgres import Scope
 from landline.chassis.problems import Unauthorized, Unavailable
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import STALE_TAIL_S, TokenVerifier
 from provisioning.accounts.admins import ADMINS
 from provisioning.accounts.key_uses import KeyUseBook
 from provisioning.api.brands import BRANDS

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 from asyncpg import Connection, Record
@@ -23,10 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from landline.chassis.logging import get_logger
+from landline.chassis.principal import Level, Principal
 from landline.chassis.settings import Settings
-
-if TYPE_CHECKING:
-    from landline.chassis.auth import Principal
 
 log = get_logger(__name__)
 
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     RawConnection = Connection[Record]
 else:
     RawConnection = Connection
-
-Level = Literal["platform", "brand", "client", "system"]
 
 STATEMENT_TIMEOUT_MS = 15_000
 MOST_CONNECTIONS = 10

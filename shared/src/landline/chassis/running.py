@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from landline.chassis import health
-from landline.chassis.auth import TokenVerifier
 from landline.chassis.postgres import Database
 from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
 from landline.chassis.streams import AnyRedis
+from landline.chassis.token_verifier import TokenVerifier
 
 Missing = Callable[[], Mapping[str, str | None]]
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from landline.chassis.auth import TOKEN_LIFE_S, Principal
+from landline.chassis.auth import Principal
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import Conflict, FieldError, Forbidden, InvalidInput, NotFound, Unauthorized
 from landline.chassis.resources import Actor, audit
 from landline.chassis.settings import Settings
+from landline.chassis.token_verifier import TOKEN_LIFE_S
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 

@@ -15,12 +15,12 @@ from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from landline.chassis import outbox
-from landline.chassis.auth import KEYS_HASH, TOKEN_LIFE_S
 from landline.chassis.background import rounds
 from landline.chassis.logging import get_logger
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.secrets import CannotUnseal, Keyring
 from landline.chassis.streams import AnyRedis
+from landline.chassis.token_verifier import KEYS_HASH, TOKEN_LIFE_S
 from landline.contracts import streams
 from landline.contracts.envelope import seal
 from landline.contracts.provisioning.events import SigningKeysRotated

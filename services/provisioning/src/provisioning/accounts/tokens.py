@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from landline.chassis.auth import ISSUER, TOKEN_LIFE_S
+from landline.chassis.token_verifier import ISSUER, TOKEN_LIFE_S
 
 SESSION_LIFE_S = 30 * 86_400
 REFRESH_PREFIX = "llr_"
@@ -37,7 +37,7 @@ class SigningKey(NamedTuple):
 
 
 def access_token(key: SigningKey, identity: Identity, sid: str, now_s: int) -> str:
-    """A signed JWT; its claims are what `landline.chassis.auth` reads (decision 0007)."""
+    """A signed JWT; its claims are what `chassis.token_verifier` reads (decision 0007)."""
     claims = {
         "iss": ISSUER,
         "sub": identity.admin_id,
