@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.support.api_surface import SERVICES
-from tests.support.world import PROVISIONING, Platform, until
+from tests.support.world import NOTIFIER, PROVISIONING, Platform, patiently, until
 
 A_LIST = {
     "provisioning": "/api/provisioning/v1/brands",
@@ -69,7 +68,8 @@ def test_a_forgotten_password_is_set_anew_by_a_mail(platform: Platform, language
     person(platform, name, brand_id=brand.id, name="Ana García")
     before = tokens(platform, name, OLD)
     assert everywhere(platform, before["access_token"]) == {200}
-    time.sleep(0.5)  # notifier hears of the brand and its language
+    preview = {"kind": "daily_usage", "brand_id": brand.id}  # 404 until notifier has heard of the brand
+    patiently(lambda: platform.api.post(f"{NOTIFIER}/notification-templates/preview", preview))
     assert ask(platform, "password-reset", {"username": name.upper()}).status_code == 202
     mail = mail_to(platform, f"{name}@example.net")
     assert subject in mail["subject"]

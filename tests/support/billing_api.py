@@ -19,6 +19,7 @@ from landline.kernel.ids import new_id
 from redis.asyncio import Redis
 
 from tests.support.billing_calls import NOW_MS, Client
+from tests.support.waiting import until
 
 BASE = "/api/billing/v1"
 
@@ -117,8 +118,20 @@ class BillingApi:
                     return job
                 await asyncio.sleep(0.05)
 
+    async def told(self, stream: str, kind: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """The data of the events of a type that have these fields, as soon as there are `count` of them."""
+        found: list[dict[str, Any]] = []
+
+        async def how_many() -> int:
+            events = await self.events(stream, kind)
+            found[:] = [each for each in events if fields.items() <= each.items()]
+            return len(found)
+
+        await until(how_many, at_least=count)
+        return found
+
     async def events(self, stream: str, kind: str) -> list[dict[str, Any]]:
-        """The data of all events of a type on a stream."""
+        """The data of all events of a type on a stream, as it stands: the outbox may have more (`told`)."""
         entries: Any = await self.redis.xrange(stream)
         found = [msgspec.json.decode(entry[b"event"]) for _, entry in entries]
         return [event["data"] for event in found if event["type"] == kind]

@@ -126,3 +126,25 @@ def test_background_work_waits_in_one_place() -> None:
     known = {root / name for name in LOOPS_TO_MOVE} | {ROOT / "shared/src/landline/chassis/background.py"}
     found = {p for p in tracked("shared/**/*.py", "services/**/*.py") if by_hand.search(p.read_text())}
     assert found == known
+
+
+CHARTERS = sorted(tracked("shared/README.md", "services/*/README.md"))
+
+
+@pytest.mark.parametrize("charter", CHARTERS, ids=lambda p: p.parent.name)
+def test_a_charter_names_only_what_exists(charter: Path) -> None:
+    """A map with a street that is gone costs its reader more than no map."""
+    text = charter.read_text()
+    assert "## Invariants" in text
+    assert "## Where to find a rule" in text
+    base = re.search(r"\(`(src/[a-z/_]+)`\)", text)
+    assert base is not None, "the table says below which folder its places are"
+    for name in re.findall(r"`([a-z0-9_/-]+(?:\.(?:py|md|sql)|/))`", text):
+        at_home = [charter.parent / name, charter.parent / base[1] / name, ROOT / name]
+        assert any(path.exists() for path in at_home), name
+
+
+def test_every_service_and_the_library_have_a_charter() -> None:
+    """What a folder owns and refuses is asked before anything is put there."""
+    folders = {path.parent.name for path in tracked("shared/pyproject.toml", "services/*/pyproject.toml")}
+    assert folders - {path.parent.name for path in CHARTERS} <= {"call-control"}  # its own is to be written

@@ -72,11 +72,9 @@ async def test_a_sheet_becomes_a_deck_a_plan_a_profile_and_a_price(api: BillingA
         ("usage", 60, 30, "0.06", "0.03"),
     ]
     assert (await quote(api, number="+4420", client_id=client.client_id))["code"] == "no_rate"
-    published = await api.events(streams.RATES, "rating_profile.published.v1")
-    assert next(p for p in published if p["profile_id"] == made["id"])["plan_id"] == plan_id
-    plans = [
-        p for p in await api.events(streams.RATES, "rating_plan.published.v1") if p["plan_id"] == plan_id
-    ]
+    [published] = await api.told(streams.RATES, "rating_profile.published.v1", profile_id=made["id"])
+    assert published["plan_id"] == plan_id
+    plans = await api.told(streams.RATES, "rating_plan.published.v1", 2, plan_id=plan_id)
     assert plans[-1]["entries"] == [
         {"deck_id": deck_id, "weight": 10, "weekdays": None, "start": None, "end": None}
     ]
@@ -86,7 +84,7 @@ async def test_a_sheet_becomes_a_deck_a_plan_a_profile_and_a_price(api: BillingA
 async def test_the_published_file_is_what_the_event_announced(api: BillingApi, tmp_path: Path) -> None:
     """call-control prices from this file: checksum, rows and prices must be the deck's."""
     deck_id = await deck(api, Client().brand_id, b"Spain,+34,0.10,0.05,60,\nFrance,+33,0.02,0,1,\n", name=2)
-    told = [e for e in await api.events(streams.RATES, "tariff.published.v1") if e["deck_id"] == deck_id]
+    told = await api.told(streams.RATES, "tariff.published.v1", 2, deck_id=deck_id)
     assert [(e["version"], e["rows"]) for e in told] == [(1, 0), (2, 2)]
     answer = await api.call("system", "GET", f"/internal/decks/{deck_id}/2")
     path = tmp_path / "deck"
@@ -269,8 +267,9 @@ async def test_a_deck_in_a_plan_and_a_plan_in_a_profile_cannot_be_deleted(api: B
     for path in (f"/rating-profiles/{profile['id']}", f"/rating-plans/{plan_id}", f"/rate-decks/{deck_id}"):
         answer = await api.call("platform", "DELETE", path)
         assert answer.status_code == 204, answer.text
-    gone = [p for p in await api.events(streams.RATES, "rating_profile.published.v1") if p.get("deleted")]
-    assert [p["version"] for p in gone if p["profile_id"] == profile["id"]] == [2]
+    this = {"profile_id": profile["id"], "deleted": True}
+    gone = await api.told(streams.RATES, "rating_profile.published.v1", **this)
+    assert [each["version"] for each in gone] == [2]
 
 
 async def test_no_brand_sees_or_imports_into_anothers_deck(api: BillingApi) -> None:

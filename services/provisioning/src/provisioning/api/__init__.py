@@ -1,1 +1,1 @@
-"""The REST resources of provisioning: one file each, all listed in `registry`."""
+"""The REST resources of provisioning: one file each, all listed in `resources`."""
