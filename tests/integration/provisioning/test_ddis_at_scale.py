@@ -14,6 +14,7 @@ from landline.chassis.settings import Settings
 from landline.contracts.envelope import unseal
 from provisioning.consumers import import_ddis
 from provisioning.consumers.import_ddis import Imports, Job, run_imports
+from provisioning.domain import ddi_sheet
 from provisioning.domain.ddi_sheet import LineError, Sheet
 from sqlalchemy import text
 
@@ -267,7 +268,7 @@ async def test_a_job_that_cannot_be_told_ends_and_the_queue_goes_on(
     api: Api, worker: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is wrong with one sheet may not be storable; it must not come back for ever, before all others."""
-    brand, read = await api.brand(), import_ddis.read_sheet
+    brand, read = await api.brand(), ddi_sheet.read_sheet
 
     def unstorable(body: bytes) -> Sheet:
         poisoned = Sheet(errors=[LineError(1, "nul \x00", "unknown_column", "no column of jsonb takes it")])
