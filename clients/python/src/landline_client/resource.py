@@ -20,11 +20,12 @@ TRIES = 3
 
 
 class Page(TypedDict, Generic[Read]):
-    """A page of rows. `total` when it was asked for."""
+    """A page of rows. `total` when it was asked for; above 100,000 it may be `total_estimated`."""
 
     items: list[Read]
     next_cursor: str | None
     total: int | None
+    total_estimated: bool | None
 
 
 class Transport:

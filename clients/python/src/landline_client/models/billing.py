@@ -27,6 +27,7 @@ class AuditEntryPage(TypedDict):
     items: list[AuditEntry]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class Balance(TypedDict):
@@ -116,6 +117,7 @@ class CallRecordPage(TypedDict):
     items: list[CallRecord]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 Weekday: TypeAlias = int
@@ -155,6 +157,7 @@ class JobPage(TypedDict):
     items: list[Job]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class OperationDone(TypedDict):
@@ -192,6 +195,7 @@ class PostingPage(TypedDict):
     items: list[Posting]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class QuoteInput(TypedDict):
@@ -282,6 +286,7 @@ class RateDeckPage(TypedDict):
     items: list[RateDeck]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class RateDeckPatch(TypedDict):
@@ -292,6 +297,7 @@ class RatePage(TypedDict):
     items: list[Rate]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class RatingPlan(TypedDict):
@@ -342,6 +348,7 @@ class RatingPlanPage(TypedDict):
     items: list[RatingPlan]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class RatingPlanPatch(TypedDict):
@@ -376,6 +383,7 @@ class RatingProfilePage(TypedDict):
     items: list[RatingProfile]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class RatingProfilePatch(TypedDict):

@@ -27,6 +27,7 @@ class AuditEntryPage(TypedDict):
     items: list[AuditEntry]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class LiveCallOut(TypedDict):
@@ -89,6 +90,7 @@ class RejectionPage(TypedDict):
     items: list[Rejection]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class UsageOut(TypedDict):

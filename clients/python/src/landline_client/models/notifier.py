@@ -27,6 +27,7 @@ class AuditEntryPage(TypedDict):
     items: list[AuditEntry]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class Content(TypedDict):
@@ -67,6 +68,7 @@ class NotificationPage(TypedDict):
     items: list[Notification]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class PreviewSource(TypedDict):
@@ -137,6 +139,7 @@ class NotificationTemplatePage(TypedDict):
     items: list[NotificationTemplate]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class NotificationTemplatePatch(TypedDict):

@@ -61,6 +61,7 @@ class AdminPage(TypedDict):
     items: list[Admin]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class AdminPatch(TypedDict):
@@ -118,6 +119,7 @@ class ApiKeyPage(TypedDict):
     items: list[ApiKey]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class ApiKeyPatch(TypedDict):
@@ -153,6 +155,7 @@ class ApplicationServerSetPage(TypedDict):
     items: list[ApplicationServerSet]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class ApplicationServerSetPatch(TypedDict):
@@ -182,6 +185,7 @@ class AuditEntryPage(TypedDict):
     items: list[AuditEntry]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class AuthorizedSource(TypedDict):
@@ -215,6 +219,7 @@ class AuthorizedSourcePage(TypedDict):
     items: list[AuthorizedSource]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class AuthorizedSourcePatch(TypedDict):
@@ -262,6 +267,7 @@ class BarringPage(TypedDict):
     items: list[Barring]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class BarringPatch(TypedDict):
@@ -321,6 +327,7 @@ class CallForwardPage(TypedDict):
     items: list[CallForward]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class CallForwardPatch(TypedDict):
@@ -362,6 +369,7 @@ class CarrierPage(TypedDict):
     items: list[Carrier]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class CarrierPatch(TypedDict):
@@ -419,6 +427,7 @@ class CarrierServerPage(TypedDict):
     items: list[CarrierServer]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class CarrierServerPatch(TypedDict):
@@ -482,6 +491,7 @@ class ClientSetupPage(TypedDict):
     items: list[ClientSetup]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class Ddi(TypedDict):
@@ -529,6 +539,7 @@ class DdiPage(TypedDict):
     items: list[Ddi]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DdiPatch(TypedDict):
@@ -585,6 +596,7 @@ class DdiProviderAddressPage(TypedDict):
     items: list[DdiProviderAddress]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DdiProviderAddressPatch(TypedDict):
@@ -606,6 +618,7 @@ class DdiProviderPage(TypedDict):
     items: list[DdiProvider]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DdiProviderPatch(TypedDict):
@@ -651,6 +664,7 @@ class DdiProviderRegistrationPage(TypedDict):
     items: list[DdiProviderRegistration]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DdiProviderRegistrationPatch(TypedDict):
@@ -727,6 +741,7 @@ class DestinationPatternGroupPage(TypedDict):
     items: list[DestinationPatternGroup]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DestinationPatternGroupPatch(TypedDict):
@@ -739,6 +754,7 @@ class DestinationPatternPage(TypedDict):
     items: list[DestinationPattern]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DestinationPatternPatch(TypedDict):
@@ -836,6 +852,7 @@ class DevicePage(TypedDict):
     items: list[Device]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class DevicePatch(TypedDict):
@@ -917,6 +934,7 @@ class EdgePage(TypedDict):
     items: list[Edge]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class EdgePatch(TypedDict):
@@ -950,6 +968,7 @@ class EmergencyNumberPage(TypedDict):
     items: list[EmergencyNumber]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class EmergencyNumberPatch(TypedDict):
@@ -1094,6 +1113,7 @@ class JobPage(TypedDict):
     items: list[Job]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class KeySet(TypedDict):
@@ -1159,6 +1179,7 @@ class MatchListEntryPage(TypedDict):
     items: list[MatchListEntry]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class MatchListEntryPatch(TypedDict):
@@ -1172,6 +1193,7 @@ class MatchListPage(TypedDict):
     items: list[MatchList]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class MatchListPatch(TypedDict):
@@ -1217,6 +1239,7 @@ class MediaRelaySetPage(TypedDict):
     items: list[MediaRelaySet]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class MediaRelaySetPatch(TypedDict):
@@ -1356,6 +1379,7 @@ class RiskClassPage(TypedDict):
     items: list[RiskClass]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class RiskClassPatch(TypedDict):
@@ -1410,6 +1434,7 @@ class RoutePage(TypedDict):
     items: list[Route]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class RoutePatch(TypedDict):
@@ -1480,6 +1505,7 @@ class ServiceCodePage(TypedDict):
     items: list[ServiceCode]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class ServiceCodePatch(TypedDict):
@@ -1532,6 +1558,7 @@ class SpecialNumberPage(TypedDict):
     items: list[SpecialNumber]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class SpecialNumberPatch(TypedDict):
@@ -1587,6 +1614,7 @@ class TransformationRulePage(TypedDict):
     items: list[TransformationRule]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class TransformationRulePatch(TypedDict):
@@ -1631,6 +1659,7 @@ class TransformationSetPage(TypedDict):
     items: list[TransformationSet]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class TransformationSetPatch(TypedDict):
@@ -1830,6 +1859,7 @@ class BrandPage(TypedDict):
     items: list[Brand]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class BrandPatch(TypedDict):
@@ -1919,6 +1949,7 @@ class CallFilterPage(TypedDict):
     items: list[CallFilter]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class CallFilterPatch(TypedDict):
@@ -2100,6 +2131,7 @@ class ClientPage(TypedDict):
     items: list[Client]
     next_cursor: NotRequired[str | None]
     total: NotRequired[int | None]
+    total_estimated: NotRequired[bool | None]
 
 
 class ClientPatch(TypedDict):

@@ -196,6 +196,7 @@ CLIENTS = Resource(
     ),
     platform_edits=_PLATFORM_DATA,
     hidden_from_client=_PLATFORM_DATA | {"notification_template_ids"},
+    finders={"name": "clients_containing"},
     filters=(
         "name",
         "enabled",

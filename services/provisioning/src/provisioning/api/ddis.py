@@ -140,6 +140,7 @@ DDIS = Resource(
     create_only=frozenset({"number"}),
     write_only=frozenset({"unusual_number"}),
     hidden_from_client=frozenset({"ddi_provider_id"}),
+    finders={"number": "ddis_containing"},
     filters=(
         "number",
         "country",

@@ -126,6 +126,7 @@ class Resource:
     `unique` maps the name of a database constraint to the field a 409 `<field>_taken` names.
     `shown_to` makes of a row what a caller sees of it, where that depends on the row; what it
     may change is no filter.
+    `finders` maps a filter to the function of the database that answers its `__contains` (`finding`).
     `key` names the fields that tell a row from its siblings where ids mean nothing: in a brand's document
     (docs/configuration-as-code.md). Empty: the owner and the unique field, else all fields.
     """
@@ -148,6 +149,7 @@ class Resource:
     hidden_from_client: frozenset[str] = frozenset()
     secret_columns: frozenset[str] = frozenset()
     filters: tuple[str, ...] = ()
+    finders: Mapping[str, str] = field(default_factory=dict)
     sorts: tuple[str, ...] = ()
     default_sort: str = "created_at"
     parent: str = "client_id"

@@ -117,3 +117,9 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None or not 1900 < moment.year < 9000:
         raise ValueError("a UTC time such as 2026-11-22T21:00:00Z")
     return moment
+
+
+def like_pattern(text: str) -> str:
+    """The LIKE pattern of texts that contain this one."""
+    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{plain}%"

@@ -31,7 +31,11 @@ def list_parameters(resource: Resource) -> list[dict[str, Any]]:
         ),
         _parameter("cursor", text, "the next_cursor of the page before"),
         _parameter("sort", text, f"one or more of: {sorts}; a minus in front turns it round"),
-        _parameter("count", {"type": "boolean", "default": False}, "also answer the total"),
+        _parameter(
+            "count",
+            {"type": "boolean", "default": False},
+            "also answer the total: exact up to 100,000, above that an estimate (total_estimated)",
+        ),
     ]
     for name in filterable(resource):
         column = resource.column(name)

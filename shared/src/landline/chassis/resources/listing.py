@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Select, and_, or_, select, tuple_
 
 from landline.chassis.auth import Principal
 from landline.chassis.problems import FieldError, InvalidInput
 from landline.chassis.resources.declaration import Resource, Row
-from landline.chassis.resources.filters import condition, operations, value_of
+from landline.chassis.resources.filters import condition, like_pattern, operations, value_of
 from landline.chassis.resources.scope import in_scope
 from landline.chassis.resources.wire import field_value
 
@@ -38,6 +38,15 @@ class Sort:
 
 
 @dataclass(frozen=True)
+class Find:
+    """A condition of a query, by its place in `where`, that a finder may answer (`finding`)."""
+
+    place: int
+    finder: str
+    pattern: str
+
+
+@dataclass(frozen=True)
 class ListQuery:
     """What a list was asked for, checked."""
 
@@ -46,6 +55,7 @@ class ListQuery:
     where: Sequence[ColumnElement[bool]]
     sorts: Sequence[Sort]
     after: Sequence[Any] | None
+    finds: Sequence[Find] = ()
 
 
 def order_of(sorts: Sequence[Sort]) -> str:
@@ -77,6 +87,7 @@ class _Parser:
         self.resource, self.hidden = resource, hidden
         self.errors: list[FieldError] = []
         self.where: list[ColumnElement[bool]] = []
+        self.finds: list[Find] = []
         self.plain: dict[str, str] = {}
         self.seen: set[str] = set()
 
@@ -104,6 +115,9 @@ class _Parser:
         else:
             try:
                 self.where.append(condition(column, operation, value))
+                if operation == "contains" and field in self.resource.finders:
+                    place, finder = len(self.where) - 1, self.resource.finders[field]
+                    self.finds.append(Find(place, finder, like_pattern(value)))
             except ValueError as error:
                 self._refuse(name, "invalid_value", str(error)[:200])
 
@@ -118,7 +132,7 @@ class _Parser:
             after = self._cursor(self.plain["cursor"], sorts)
         if self.errors:
             raise InvalidInput(self.errors)
-        return ListQuery(limit, count == "true", self.where, sorts, after)
+        return ListQuery(limit, count == "true", self.where, sorts, after, self.finds)
 
     def _limit(self, value: str) -> int:
         if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ROWS):
@@ -169,13 +183,6 @@ def page_statement(resource: Resource, query: ListQuery, principal: Principal) -
     if query.after is not None:
         statement = statement.where(_past(query.sorts, query.after))
     return statement.order_by(*order).limit(query.limit + 1)
-
-
-def count_statement(resource: Resource, query: ListQuery, principal: Principal) -> Select[Any]:
-    """How many rows the whole filtered list has."""
-    return (
-        select(func.count()).select_from(resource.table).where(*in_scope(resource, principal), *query.where)
-    )
 
 
 def _past(sorts: Sequence[Sort], values: Sequence[Any]) -> ColumnElement[bool]:

@@ -15,8 +15,10 @@ from landline.chassis.postgres import Scope
 from landline.chassis.problems import responses
 from landline.chassis.request_headers import takes
 from landline.chassis.resources import listing, wire, writing
+from landline.chassis.resources.counting import total_of
 from landline.chassis.resources.csv_export import csv_lines
 from landline.chassis.resources.declaration import Actor, Registry, Resource, Row
+from landline.chassis.resources.finding import found
 from landline.chassis.resources.list_parameters import list_parameters
 from landline.chassis.resources.requests import actor_of, allowed, check_texts, database, post_once
 from landline.chassis.resources.writing import etag
@@ -44,6 +46,7 @@ def _add_list(router: APIRouter, resource: Resource, read: type[BaseModel]) -> N
         items=(list[read], ...),  # type: ignore[valid-type]
         next_cursor=(str | None, None),
         total=(int | None, None),
+        total_estimated=(bool | None, None),
     )
     described: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
@@ -64,11 +67,12 @@ def _add_list(router: APIRouter, resource: Resource, read: type[BaseModel]) -> N
             lines = csv_lines(database(request), resource, query, caller)
             return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=head)
         async with database(request).transaction(Scope.of(caller)) as tx:
+            query = await found(tx, resource, query)
             statement = listing.page_statement(resource, query, caller)
             rows = [dict(r) for r in (await tx.execute(statement)).mappings()]
             body = _page(resource, query, rows, caller)
             if query.count:
-                body["total"] = await tx.scalar(listing.count_statement(resource, query, caller))
+                body |= await total_of(tx, resource, query, caller)
         return JSONResponse(body)
 
 
