@@ -144,6 +144,21 @@ async def test_without_money_there_is_no_call(story: Story) -> None:
     assert (await story.call())["max_duration_s"] == 150
 
 
+async def test_a_pseudo_prepaid_call_is_refused_for_its_first_increment_not_for_three_hours(
+    story: Story,
+) -> None:
+    """216.00 would be the price of the cap: nobody needs as much on the balance to call."""
+    await story.configure(c.client(2, billing_method="pseudoprepaid"))
+    await story.top_up(10_000, sequence=2)
+    denied = await story.call()
+    assert (denied["reason"], denied["detail"]) == ("no_credit", "available 0.01, first hold 0.02")
+    await story.top_up(10_000_000, sequence=3)
+    await story.configure(c.client(3, billing_method="pseudoprepaid", max_daily_usage="0.01"))
+    denied = await story.call()
+    assert (denied["reason"], denied["limit"], denied["value"]) == ("daily_limit_reached", "0.01", "0.00")
+    assert denied["detail"] == "limit 0.01, spent 0.00, held 0.00, first hold 0.02"
+
+
 async def test_a_pseudo_prepaid_call_gets_what_the_balance_pays(story: Story) -> None:
     """It holds once: here all there is, 500 s; a second call finds nothing left."""
     await story.configure(c.client(2, billing_method="pseudoprepaid"))
@@ -162,7 +177,7 @@ async def test_at_the_daily_limit_calls_are_refused_and_the_mail_is_told_once(st
     for _ in range(3):
         denied = await story.call()
         assert (denied["reason"], denied["sip_code"]) == ("daily_limit_reached", 403)
-    assert denied["detail"] == "limit 2.00, spent 1.20, held 0.00"
+    assert denied["detail"] == "limit 2.00, spent 1.20, held 0.00, first hold 1.20"
     crossed = [
         event.read(DailyUsageCrossed).threshold for event in await story.events("daily_usage.crossed.v1")
     ]
@@ -173,7 +188,7 @@ async def test_at_the_daily_limit_calls_are_refused_and_the_mail_is_told_once(st
 async def test_the_clients_own_lower_cap_wins(story: Story) -> None:
     """client_spend_cap tightens max_daily_usage."""
     await story.configure(c.client(2, max_daily_usage="50.00", client_spend_cap="1.00"))
-    assert (await story.call())["detail"] == "limit 1.00, spent 0.00, held 0.00"
+    assert (await story.call())["detail"] == "limit 1.00, spent 0.00, held 0.00, first hold 1.20"
 
 
 async def test_a_postpaid_client_is_bound_by_its_credit_only(story: Story) -> None:

@@ -129,11 +129,13 @@ async def test_the_hours_spend_refuses_new_calls_until_the_hour_is_over(story: S
     await story.talk(await story.call(), 60)
     denied = await story.call()
     assert (denied["reason"], denied["sip_code"]) == ("hourly_limit_reached", 403)
-    assert denied["detail"] == "limit 2.00, spent 1.20, held 0.00"
+    assert denied["detail"] == "limit 2.00, spent 1.20, held 0.00, first hold 1.20"
     assert (await simulated(story))["denial"]["reason"] == "hourly_limit_reached"
     cheap = await story.call(request_user="944111222")
     assert cheap["decision"] == "allow", "0.60 has room"
-    assert (await story.call(request_user="944111222"))["detail"] == "limit 2.00, spent 1.20, held 0.60"
+    assert (await story.call(request_user="944111222"))[
+        "detail"
+    ] == "limit 2.00, spent 1.20, held 0.60, first hold 0.60"
     await story.report(cheap, "ended", cause="cancelled")
     story.clock.advance_s(3600)
     assert (await story.call())["decision"] == "allow"

@@ -140,7 +140,7 @@ class AdmitCall:
             return Answer(completed(new.answer, ticket, bound_s(case, reply.payable_micros)), "allow")
         if reply.status in (Status.ADMITTED, Status.DUPLICATE, Status.CALL_OVER):
             return self._repeated(case, reply.call, reply.denial)
-        return await self._reject(case, denial_of(reply, new.hold_micros, case.facts.inbound), edge_id)
+        return await self._reject(case, denial_of(reply, new.floor_micros, case.facts.inbound), edge_id)
 
     def _repeated(self, case: Case, call: LiveCall | None, denial: bytes | None) -> Answer:
         """What the first asking was answered. Raises AttemptReused for another call's attempt."""

@@ -140,7 +140,7 @@ class AdmitLegs:
         if reply.status is Status.CALL_OVER:
             raise CallOver
         if reply.status is not Status.ADMITTED:
-            raise Refused(case, denial_of(reply, new.hold_micros, case.facts.inbound))
+            raise Refused(case, denial_of(reply, new.floor_micros, case.facts.inbound))
         ticket = self._issue_ticket(new.facts, new.terms)
         progress.live.append(Live(new.facts, ticket, bound_s(case, reply.payable_micros)))
         return None

@@ -74,8 +74,9 @@ def speed_of(case: Case, usage: ClientUsage, floor_micros: int, hour_micros: int
     return None
 
 
-def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Denial:
-    """What the script's refusal means (domain.md section 4.11), with its figures."""
+def denial_of(reply: AdmitReply, least_micros: int, inbound: bool = False) -> Denial:
+    """What the script's refusal means (domain.md section 4.11), with its figures. `least_micros`: what the
+    call must be able to hold at first; a pseudo-prepaid one would take much more, but needs no more."""
     money, full = decimal_string, BUSY if inbound else REASONS["max_calls_reached"]
     if reply.status is Status.MAX_CALLS_BRAND:
         return _full(full, "brand", reply)
@@ -89,10 +90,11 @@ def denial_of(reply: AdmitReply, hold_micros: int, inbound: bool = False) -> Den
         limit, spent, held = money(reply.limit), money(reply.spend_micros), money(reply.held_micros)
         used = money(reply.spend_micros + reply.held_micros)
         told = f"limit {limit}, spent {spent}, held {held}"
+        told += f", first hold {money(least_micros)}" if least_micros else ""
         code = "daily_limit_reached" if reply.status is Status.DAILY_LIMIT else "hourly_limit_reached"
         denial = deny(code, told, limit=limit, value=used)
         return denial if reply.status is Status.DAILY_LIMIT else replace(denial, step=SPEED)
-    available, hold = money(reply.available_micros or 0), money(hold_micros)
+    available, hold = money(reply.available_micros or 0), money(least_micros)
     return deny("no_credit", f"available {available}, first hold {hold}", limit=available, value=hold)
 
 

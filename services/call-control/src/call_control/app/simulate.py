@@ -46,7 +46,7 @@ def with_counters(case: Case, usage: ClientUsage, brand_active: int, duration_s:
     free, room = _free(case, usage), _room(case, usage)
     reply = _counted(case, usage, brand_active, free, room)
     if reply is not None:
-        denial = denial_of(reply, case.hold.hold_micros, case.facts.inbound)
+        denial = denial_of(reply, case.hold.floor_micros, case.facts.inbound)
         return Simulation(case, denial, trace(case, denial))
     tariff = case.priced.tariff if case.priced is not None else None
     bounds = [bound for bound in (free, room) if bound is not None]
