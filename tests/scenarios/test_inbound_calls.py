@@ -213,6 +213,28 @@ async def test_who_withholds_is_unknown_to_the_device_and_its_client(house: Hous
     assert (came.call.caller, came.call.hides_caller) == (STRANGER, True)
 
 
+@pytest.mark.parametrize("target", ["device", "voicemail", "fax", "number"])
+async def test_a_simulation_says_what_the_call_itself_is_told(house: House, target: str) -> None:
+    """Wherever it leads to: a box has no device, a device has lines that other calls may have taken."""
+    boxes = {"voicemail": led(target="voicemail"), "fax": led(target="fax", device_id=None, fax_id="box-1")}
+    await house.register()
+    await house.story.configure(boxes.get(target, led()))
+    if target == "number":
+        await house.story.configure(c.call_forward("unconditional", c.MOBILE))
+    for expected in ("allow", "allow", "max_calls_reached" if target == "device" else "allow"):
+        body = {"direction": "inbound", "source_ip": PROVIDER_IP, "request_user": c.NUMBER}
+        answer = await house.story.http.post(f"{API}/simulate", json=body, headers=operator())
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        came = await house.arrives()
+        said = (told["denial"] or {}).get("reason") or told["decision"]
+        assert said == (came.get("reason") or came["decision"]) == expected
+        if expected != "allow":
+            assert {k: told["denial"][k] for k in ("sip_code", "detail", "limit", "value")} == {
+                k: came[k] for k in ("sip_code", "detail", "limit", "value")
+            }
+
+
 async def test_a_simulation_tells_how_the_call_would_go_on(house: House) -> None:
     """Forward and neighbour included; nothing is admitted, and nothing kept."""
     await house.story.configure(c.call_forward("unconditional", "+870776123456"))

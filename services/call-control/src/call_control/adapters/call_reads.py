@@ -147,7 +147,13 @@ class CallReads:
             rejected=int(rejected or 0),
             recent=client.get(b"recent", b"").decode(),
             hour_micros=_of_hour(client, now_ms),
+            device_lines=_lines(client),
         )
+
+
+def _lines(client: dict[bytes, bytes]) -> dict[str, int]:
+    taken = ((name.decode(), int(count)) for name, count in client.items() if name.startswith(b"device:"))
+    return {name.removeprefix("device:"): count for name, count in taken}
 
 
 def _of_hour(client: dict[bytes, bytes], now_ms: int) -> int:

@@ -219,7 +219,7 @@ def new_call(
         answer=answer if answered else b"",
         brand_max_calls=case.brand_max_calls,
         client_max_calls=case.client_max_calls,
-        device_max_calls=case.device.max_calls if rings_a_device(case) else None,
+        device_max_calls=line_limit(case),
         device_per_minute=case.device_per_minute,
         client_per_minute=case.client_per_minute,
         hold_micros=hold.hold_micros,
@@ -228,9 +228,11 @@ def new_call(
     )
 
 
-def rings_a_device(case: Case) -> bool:
-    """A received call that takes a line of its device."""
-    return case.facts.inbound and bool(case.targets) and isinstance(case.targets[0], Target)
+def line_limit(case: Case) -> int | None:
+    """How many received calls its device may have, 0 for any number; None for a call that takes no line of
+    a device."""
+    rings = case.facts.inbound and bool(case.targets) and isinstance(case.targets[0], Target)
+    return case.device.max_calls if rings else None
 
 
 def call_facts(case: Case, edge_id: str, parent_call_id: str | None = None) -> CallFacts:

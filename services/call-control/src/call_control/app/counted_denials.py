@@ -61,7 +61,10 @@ def speed_before(case: Case, denial: Denial, usage: ClientUsage) -> Denial:
 
 
 def speed_of(case: Case, usage: ClientUsage, floor_micros: int, hour_micros: int | None) -> AdmitReply | None:
-    """What `admit_call.lua` would say of 4.7, from counters that were only read."""
+    """What `admit_call.lua` would say of 4.7, from counters that were only read; calls that come in have
+    no speed."""
+    if case.facts.inbound:
+        return None
     fast = too_fast(
         usage.recent, stamp_of(case.device.id), case.device_per_minute, case.client_per_minute, case.now_ms
     )

@@ -9,6 +9,7 @@ from random import Random
 from landline.rating.errors import NoRate
 from landline.rating.price import price_micros
 
+from call_control.app.admit_call import line_limit
 from call_control.app.counted_denials import denial_of, speed_of
 from call_control.domain.admission import Case, judge, trace
 from call_control.domain.admission.pipeline import Refusal, TraceLine
@@ -72,7 +73,7 @@ def with_legs(found: Simulation, cases: Sequence[Case], refusal: Denial | None) 
 def _counted(
     case: Case, usage: ClientUsage, brand_active: int, free: int | None, room: int | None
 ) -> AdmitReply | None:
-    """The script's refusal, in its order: speed, hour, brand, client, day, balance."""
+    """The scripts' refusal, in their order: speed, hour, brand, client, device, day, balance."""
     floor = case.hold.floor_micros
     fast = speed_of(case, usage, floor, case.terms.hour_limit_micros)
     if fast is not None:
@@ -81,6 +82,9 @@ def _counted(
         return AdmitReply(Status.MAX_CALLS_BRAND, limit=case.brand_max_calls, active=brand_active)
     if 0 < case.client_max_calls <= usage.active_calls:
         return AdmitReply(Status.MAX_CALLS_CLIENT, limit=case.client_max_calls, active=usage.active_calls)
+    lines = line_limit(case)
+    if lines is not None and 0 < lines <= (taken := usage.device_lines.get(case.device.id, 0)):
+        return AdmitReply(Status.MAX_CALLS_DEVICE, limit=lines, active=taken)
     if room is not None and floor > room:
         spent, held = usage.day_spend_micros, usage.day_held_micros
         limit = case.terms.limit_micros or 0

@@ -5,7 +5,8 @@ Money in micros; `None` for available and room means unlimited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
@@ -162,6 +163,8 @@ class ClientUsage:
     """Calls of the last minute (`domain.velocity`)."""
     hour_micros: int = 0
     """What calls cost that ended in this hour."""
+    device_lines: Mapping[str, int] = field(default_factory=dict)
+    """Device id -> received calls that it has now."""
 
     @property
     def available_micros(self) -> int:
