@@ -21,8 +21,7 @@ from landline.chassis.redis import connect
 from landline.chassis.settings import Settings
 from provisioning.accounts import sessions, throttle
 from provisioning.accounts.admins import ADMINS
-from provisioning.accounts.login import Accounts
-from provisioning.accounts.wiring import open_accounts
+from provisioning.accounts.wiring import Accounts, open_accounts
 from provisioning.api.brands import BRANDS
 from provisioning.api.clients import CLIENTS
 from provisioning.main import rotated

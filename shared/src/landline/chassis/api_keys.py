@@ -17,10 +17,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import msgspec
 
+from landline.chassis.principal import PersonLevel, level_of
 from landline.chassis.streams import AnyRedis
 from landline.contracts.provisioning.events import EntityChanged
 
@@ -81,9 +82,9 @@ class ApiKey:
     expires_at_s: float | None
 
     @property
-    def level(self) -> Literal["platform", "brand", "client"]:
+    def level(self) -> PersonLevel:
         """Where it stands, by whose it is."""
-        return "client" if self.client_id else "brand" if self.brand_id else "platform"
+        return level_of(self.brand_id, self.client_id)
 
     def valid_at(self, now_s: float) -> bool:
         """Neither revoked nor expired."""

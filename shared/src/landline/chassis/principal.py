@@ -9,6 +9,7 @@ from typing import Literal
 from landline.chassis.problems import Forbidden
 
 Level = Literal["platform", "brand", "client", "system"]
+PersonLevel = Literal["platform", "brand", "client"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,8 @@ class Principal:
 
 
 SYSTEM = Principal("system", username="system")
+
+
+def level_of(brand_id: object, client_id: object) -> PersonLevel:
+    """Where a person or a key stands, by whose it is (ids, or None)."""
+    return "client" if client_id else "brand" if brand_id else "platform"

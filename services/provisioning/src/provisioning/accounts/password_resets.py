@@ -14,10 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from landline.chassis import outbox
-from landline.chassis.auth import Principal
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import FieldError, InvalidInput
-from landline.chassis.resources import Actor, audit
+from landline.chassis.resources import Actor
 from landline.chassis.secrets import Keyring
 from landline.chassis.settings import Settings
 from landline.contracts import streams
@@ -28,6 +27,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from provisioning.accounts import sessions, throttle
+from provisioning.accounts.identities import admin_named, note, own_identity, principal_of
 from provisioning.accounts.passwords import Passwords, password_faults
 from provisioning.accounts.sessions import Origin
 from provisioning.accounts.throttle import Subject
@@ -36,7 +36,6 @@ LIFE = timedelta(minutes=30)
 PREFIX = "llp_"
 MAX_TOKEN_CHARS = 200
 
-_BY_NAME = text("select * from admins where lower(username) = lower(:username)")
 _FORGET = text("delete from password_resets where admin_id = :admin")
 _KEEP = text(
     "insert into password_resets (sha256, admin_id, expires_at)"
@@ -64,7 +63,7 @@ class PasswordResets:
         async with self._db.transaction(Scope.system()) as tx:
             await throttle.count_attempt(tx, self._subjects(username, origin))
         async with self._db.transaction(Scope.system()) as tx:
-            admin = (await tx.execute(_BY_NAME, {"username": username})).first()
+            admin = await admin_named(tx, username)
             if admin is not None and admin.active and admin.email:
                 await self._send(tx, admin, origin)
 
@@ -113,25 +112,13 @@ class PasswordResets:
             await self._record(tx, admin, origin, "reset_password")
 
     async def _record(self, tx: AsyncConnection, admin: Row[Any], origin: Origin, action: str) -> None:
-        level = "client" if admin.client_id else "brand" if admin.brand_id else "platform"
-        who = Principal(
-            level,  # type: ignore[arg-type]
-            _text(admin.brand_id),
-            _text(admin.client_id),
-            str(admin.id),
-            admin.username,
+        actor = Actor(
+            principal_of(own_identity(admin)),
+            self._settings,
+            self._settings.clock.now_ms(),
+            address=origin.address,
         )
-        actor = Actor(who, self._settings, self._settings.clock.now_ms(), address=origin.address)
-        await audit.record(
-            tx,
-            actor,
-            resource="admins",
-            entity_id=str(admin.id),
-            action=action,
-            changes={},
-            brand_id=admin.brand_id,
-            client_id=admin.client_id,
-        )
+        await note(tx, actor, "admins", str(admin.id), action)
 
 
 async def purge(tx: AsyncConnection) -> None:

@@ -13,10 +13,11 @@ from landline.chassis.resources import ApiModel, actor_of, check_texts
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from provisioning.accounts.login import Accounts, Tokens
+from provisioning.accounts.login import Tokens
 from provisioning.accounts.password_resets import MAX_TOKEN_CHARS
 from provisioning.accounts.sessions import Origin
 from provisioning.accounts.tokens import MAX_REFRESH_CHARS
+from provisioning.accounts.wiring import Accounts
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
@@ -149,14 +150,14 @@ def _pair(tokens: Tokens) -> dict[str, Any]:
 async def login(body: Login, request: Request) -> dict[str, Any]:
     """Open a session."""
     check_texts(await request.json())
-    accounts = _accounts(request)
-    return _pair(await accounts.login(body.username, body.password, body.otp, _origin(request)))
+    logins = _accounts(request).logins
+    return _pair(await logins.login(body.username, body.password, body.otp, _origin(request)))
 
 
 @router.post("/refresh", name="renew tokens", response_model=TokenPair, responses=responses(401, 422))
 async def refresh(body: Refresh, request: Request) -> dict[str, Any]:
     """Exchange a refresh token for the next pair. Sent twice, it ends the session: somebody copied it."""
-    return _pair(await _accounts(request).refresh(body.refresh_token))
+    return _pair(await _accounts(request).logins.refresh(body.refresh_token))
 
 
 @router.post(
@@ -164,7 +165,7 @@ async def refresh(body: Refresh, request: Request) -> dict[str, Any]:
 )
 async def logout(request: Request, caller: Caller) -> Response:
     """End this session everywhere, and the impersonations opened from it."""
-    await _accounts(request).logout(actor_of(request, caller))
+    await _accounts(request).logins.logout(actor_of(request, caller))
     return Response(status_code=204)
 
 
@@ -176,14 +177,14 @@ async def logout(request: Request, caller: Caller) -> Response:
 )
 async def impersonate(body: Impersonate, request: Request, caller: Caller) -> dict[str, Any]:
     """A second session, acting as a brand or client below the caller; the audit log names both."""
-    accounts = _accounts(request)
-    return _pair(await accounts.impersonate(caller, _origin(request), body.brand_id, body.client_id))
+    logins = _accounts(request).logins
+    return _pair(await logins.impersonate(caller, _origin(request), body.brand_id, body.client_id))
 
 
 @router.get("/me", name="who am I", response_model=Me, responses=responses(401, 403))
 async def me(request: Request, caller: Caller) -> dict[str, Any]:
     """The caller's account, and as whom this token acts."""
-    return await _accounts(request).me(caller)
+    return await _accounts(request).own.me(caller)
 
 
 @router.post(
@@ -196,7 +197,7 @@ async def me(request: Request, caller: Caller) -> dict[str, Any]:
 async def password(body: NewPassword, request: Request, caller: Caller) -> Response:
     """Change the caller's own password; its other sessions end."""
     actor, origin = actor_of(request, caller), _origin(request)
-    await _accounts(request).change_password(actor, origin, body.current_password, body.new_password)
+    await _accounts(request).own.change_password(actor, origin, body.current_password, body.new_password)
     return Response(status_code=204)
 
 
@@ -235,7 +236,7 @@ async def reset_password(body: ResetPassword, request: Request) -> Response:
 )
 async def begin_otp(body: OwnPassword, request: Request, caller: Caller) -> dict[str, Any]:
     """A secret for an authenticator app and recovery codes; in force once confirmed."""
-    return await _accounts(request).begin_otp(caller, _origin(request), body.password)
+    return await _accounts(request).own.begin_otp(caller, _origin(request), body.password)
 
 
 @router.post(
@@ -247,7 +248,9 @@ async def begin_otp(body: OwnPassword, request: Request, caller: Caller) -> dict
 )
 async def confirm_otp(body: OtpConfirm, request: Request, caller: Caller) -> Response:
     """Put the second factor in force: from now on a login needs a code."""
-    await _accounts(request).confirm_otp(actor_of(request, caller), _origin(request), body.password, body.otp)
+    await _accounts(request).own.confirm_otp(
+        actor_of(request, caller), _origin(request), body.password, body.otp
+    )
     return Response(status_code=204)
 
 
@@ -260,7 +263,9 @@ async def confirm_otp(body: OtpConfirm, request: Request, caller: Caller) -> Res
 )
 async def disable_otp(body: OtpConfirm, request: Request, caller: Caller) -> Response:
     """Remove the second factor, by password and a code (or a recovery code)."""
-    await _accounts(request).disable_otp(actor_of(request, caller), _origin(request), body.password, body.otp)
+    await _accounts(request).own.disable_otp(
+        actor_of(request, caller), _origin(request), body.password, body.otp
+    )
     return Response(status_code=204)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from landline.chassis.background import rounds
 from landline.chassis.logging import get_logger
@@ -16,7 +17,8 @@ from sqlalchemy import text
 from provisioning.accounts import password_resets, sessions, throttle
 from provisioning.accounts.key_book import KeyBook
 from provisioning.accounts.key_uses import KeyUseBook
-from provisioning.accounts.login import Accounts
+from provisioning.accounts.login import Logins
+from provisioning.accounts.own_account import OwnAccount
 from provisioning.accounts.password_resets import PasswordResets
 from provisioning.accounts.passwords import Passwords
 from provisioning.accounts.second_factor import SecondFactor
@@ -36,14 +38,26 @@ _FIRST = text(
 )
 
 
+@dataclass(frozen=True)
+class Accounts:
+    """The use cases of people who log in, as the routes find them: `app.state.accounts`."""
+
+    logins: Logins
+    own: OwnAccount
+    resets: PasswordResets
+    keys: SigningKeys
+
+
 async def open_accounts(settings: Settings, db: Database, redis: AnyRedis) -> Accounts:
     """At the start of a web process: a signing key, the first admin, the use cases. Idempotent."""
     keyring = Keyring.of(settings)
     keys, passwords = SigningKeys(db, redis, keyring), Passwords()
     await keys.ensure()
     await bootstrap_admin(settings, db, passwords)
-    resets = PasswordResets(settings, db, passwords, keyring)
-    return Accounts(settings, db, keys, passwords, SecondFactor(db, keyring), resets)
+    factor = SecondFactor(db, keyring)
+    logins = Logins(settings, db, keys, passwords, factor)
+    own = OwnAccount(logins, db, passwords, factor)
+    return Accounts(logins, own, PasswordResets(settings, db, passwords, keyring), keys)
 
 
 async def bootstrap_admin(settings: Settings, db: Database, passwords: Passwords) -> None:

@@ -127,6 +127,8 @@ class ClientFields(ClientRiskFields):
 
 
 async def _default_to_brand(change: Change) -> None:
+    if change.action == "d":
+        return
     brand = await change.find("brands", change.new["brand_id"])
     if brand is None:
         change.refuse("brand_id", "not_found", "no such brand")
@@ -175,11 +177,6 @@ async def _keep_used_features(change: Change) -> None:
             raise Conflict("feature_in_use", f"{feature}: {count} DDIs still use it")
 
 
-async def _not_when_deleting(change: Change) -> None:
-    if change.action != "d":
-        await _default_to_brand(change)
-
-
 _PLATFORM_DATA = frozenset({"distribution", "media_relay_set_id", "application_server_set_id"})
 
 CLIENTS = Resource(
@@ -222,7 +219,7 @@ CLIENTS = Resource(
         "application_server_set_id": Reference("application_server_sets", "application server set"),
     },
     unique={"clients_brand_id_name_key": "name"},
-    rules=(_not_when_deleting, _keep_used_features, _keep_currency, _not_while_calls_live, tighten_only),
+    rules=(_default_to_brand, _keep_used_features, _keep_currency, _not_while_calls_live, tighten_only),
     stream=streams.CONFIG,
     about="Residential clients. The brand writes; a client reads itself and edits a few fields.",
 )
