@@ -375,22 +375,28 @@ async def test_operators_act_as_those_below_and_it_is_recorded(house: House, pla
     as_brand = await house.post("/auth/impersonate", {"brand_id": str(place["brand1"])}, root["access_token"])
     assert as_brand.status_code == 200, as_brand.text
     as_client = await house.http(as_brand.json()["access_token"]).post(
-        "/auth/impersonate", json={"client_id": str(place["client1"])}
+        "/auth/impersonate",
+        json={"client_id": str(place["client1"])},
+        headers={"X-Reason": "ticket 7", "X-Request-ID": "request-7"},
     )
     who = await house.verifier.verify(as_client.json()["access_token"])
     me = (await house.http(root["access_token"]).get("/auth/me")).json()
     assert (who.level, who.brand_id, who.client_id) == ("client", str(place["brand1"]), str(place["client1"]))
     assert (who.username, who.impersonator_id) == (name, me["admin_id"])
     query = text(
-        "select action, level, impersonator_id from audit_log where username = :name order by created_at, id"
+        "select action, level, impersonator_id, reason from audit_log where username = :name"
+        " order by created_at, id"
     )
     async with house.db.transaction(Scope.system()) as tx:
         entries = [tuple(row) for row in await tx.execute(query, {"name": name})]
+        of_request = text("select action from audit_log where request_id = 'request-7'")
+        traced = await tx.scalar(of_request)
     assert entries == [
-        ("login", "platform", None),
-        ("impersonate", "brand", me["admin_id"]),
-        ("impersonate", "client", me["admin_id"]),
+        ("login", "platform", None, None),
+        ("impersonate", "brand", me["admin_id"], None),
+        ("impersonate", "client", me["admin_id"], "ticket 7"),
     ]
+    assert traced == "impersonate"
 
 
 async def test_ending_the_operators_session_ends_its_impersonations(

@@ -160,8 +160,8 @@ class Logins:
     ) -> Tokens:
         opened = await sessions.open_session(tx, identity, origin, root_id)
         key = await self._keys.current(tx)
-        principal = principal_of(identity, opened.sid)
-        actor = Actor(principal, self._settings, time.time_ns() // 1_000_000, address=origin.address)
+        principal, now_ms = principal_of(identity, opened.sid), time.time_ns() // 1_000_000
+        actor = Actor(principal, self._settings, now_ms, origin.request_id, origin.address, origin.reason)
         await note(tx, actor, "sessions", opened.sid, action)
         token = access_token(key, identity, opened.sid, int(time.time()))
         return Tokens(token, opened.refresh_token)

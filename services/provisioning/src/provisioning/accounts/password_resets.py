@@ -116,6 +116,7 @@ class PasswordResets:
             principal_of(own_identity(admin)),
             self._settings,
             self._settings.clock.now_ms(),
+            request_id=origin.request_id,
             address=origin.address,
         )
         await note(tx, actor, "admins", str(admin.id), action)

@@ -9,7 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from landline.chassis.auth import Caller
 from landline.chassis.problems import responses
-from landline.chassis.resources import ApiModel, actor_of, check_texts
+from landline.chassis.request_headers import takes
+from landline.chassis.resources import ApiModel, actor_of, check_texts, reason_of
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -139,7 +140,9 @@ def _accounts(request: Request) -> Accounts:
 
 def _origin(request: Request) -> Origin:
     agent = "".join(c for c in request.headers.get("user-agent", "") if c.isprintable())[:200]
-    return Origin(request.client.host if request.client else None, agent or None)
+    request_id = str(getattr(request.state, "request_id", ""))
+    address = request.client.host if request.client else None
+    return Origin(address, agent or None, request_id, reason_of(request))
 
 
 def _pair(tokens: Tokens) -> dict[str, Any]:
@@ -174,6 +177,7 @@ async def logout(request: Request, caller: Caller) -> Response:
     name="act as a brand or client",
     response_model=TokenPair,
     responses=responses(401, 403, 404, 422),
+    openapi_extra=takes("X-Reason"),
 )
 async def impersonate(body: Impersonate, request: Request, caller: Caller) -> dict[str, Any]:
     """A second session, acting as a brand or client below the caller; the audit log names both."""

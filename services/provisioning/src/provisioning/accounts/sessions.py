@@ -51,10 +51,12 @@ _PURGE = text("delete from sessions where expires_at < now() - interval '1 day'"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """From where a session was opened, for people who look through theirs."""
+    """From where a session was opened, for people who look through theirs; and why, for the audit log."""
 
     address: str | None = None
     user_agent: str | None = None
+    request_id: str = ""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,14 @@ from landline.chassis.resources.declaration import (
     Row,
 )
 from landline.chassis.resources.field_types import ApiModel, Micros, MoneyText
-from landline.chassis.resources.requests import actor_of, allowed, check_texts, database, post_once
+from landline.chassis.resources.requests import (
+    actor_of,
+    allowed,
+    check_texts,
+    database,
+    post_once,
+    reason_of,
+)
 from landline.chassis.resources.routes import resource_router
 from landline.chassis.resources.tables import owned_by_brand, owned_by_client, row_columns
 from landline.chassis.resources.trail import changed_event, owners
@@ -56,6 +63,7 @@ __all__ = [
     "owned_by_client",
     "owners",
     "post_once",
+    "reason_of",
     "resource_router",
     "row_columns",
     "update",

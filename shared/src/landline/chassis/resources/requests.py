@@ -22,11 +22,6 @@ Effect = Callable[[AsyncConnection, Actor], Awaitable[Answer]]
 
 def actor_of(request: Request, principal: Principal) -> Actor:
     """Who writes, as the audit log keeps it. InvalidInput when X-Reason is no decent text."""
-    reason = request.headers.get("x-reason")
-    if reason is not None and (len(reason) > LONGEST_REASON or not reason.isprintable()):
-        raise InvalidInput(
-            [FieldError("X-Reason", "text_form", f"printable, at most {LONGEST_REASON} characters")]
-        )
     settings: Settings = request.app.state.settings
     return Actor(
         principal,
@@ -34,8 +29,18 @@ def actor_of(request: Request, principal: Principal) -> Actor:
         settings.clock.now_ms(),
         request_id=str(getattr(request.state, "request_id", "")),
         address=request.client.host if request.client else None,
-        reason=reason,
+        reason=reason_of(request),
     )
+
+
+def reason_of(request: Request) -> str | None:
+    """X-Reason, for the audit entry. InvalidInput when it is no decent text."""
+    reason = request.headers.get("x-reason")
+    if reason is not None and (len(reason) > LONGEST_REASON or not reason.isprintable()):
+        raise InvalidInput(
+            [FieldError("X-Reason", "text_form", f"printable, at most {LONGEST_REASON} characters")]
+        )
+    return reason
 
 
 def allowed(resource: Resource, action: Action) -> Any:
