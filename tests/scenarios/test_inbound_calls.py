@@ -235,6 +235,30 @@ async def test_a_simulation_says_what_the_call_itself_is_told(house: House, targ
             }
 
 
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [
+        ({"max_calls": 1}, "max_calls_reached"),
+        ({"max_calls": 2}, "allow"),
+        ({"max_calls": 0, "max_daily_usage": "1.00"}, "daily_limit_reached"),
+    ],
+)
+async def test_a_simulated_forward_needs_room_beside_the_call_that_came_in(
+    house: House, client: dict[str, Any], expected: str
+) -> None:
+    """The leg has a slot and money of its own: "it is allowed" must hold for the whole way."""
+    await house.story.configure(c.client(3, **client), c.call_forward("unconditional", c.MOBILE))
+    body = {"direction": "inbound", "source_ip": PROVIDER_IP, "request_user": c.NUMBER}
+    answer = await house.story.http.post(f"{API}/simulate", json=body, headers=operator())
+    assert answer.status_code == 200, answer.text
+    told, came = answer.json(), await house.arrives()
+    assert (came.get("reason") or came["decision"]) == expected
+    assert ((told["denial"] or {}).get("reason") or told["decision"]) == expected
+    if expected != "allow":
+        assert told["denial"]["detail"] == came["detail"]
+        assert told["trace"][-1]["step"].startswith("leg 1: ")
+
+
 async def test_a_simulation_tells_how_the_call_would_go_on(house: House) -> None:
     """Forward and neighbour included; nothing is admitted, and nothing kept."""
     await house.story.configure(c.call_forward("unconditional", "+870776123456"))

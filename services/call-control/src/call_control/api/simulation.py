@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -18,8 +19,8 @@ from call_control.app.admit_call import server_of
 from call_control.app.answers import Deny, deny_of
 from call_control.app.counted_denials import first_denial
 from call_control.app.plan_legs import Chain, PlanLegs
-from call_control.app.simulate import Simulation, refused, simulate, with_counters, with_legs
-from call_control.domain.admission.case import Leg
+from call_control.app.simulate import Simulation, beside, refused, simulate, with_counters, with_legs
+from call_control.domain.admission.case import Case, Leg
 from call_control.domain.admission.pipeline import outcome_of
 from call_control.domain.admission.request import CallRequest, UuidText
 from call_control.domain.denials import Denial
@@ -101,22 +102,32 @@ async def _simulated(services: Services, caller: Principal, asked: SimulateReque
         refusal = await first_denial(services.store, case, refusal, ())
     found = refused(case, refusal) if refusal is not None else await _counted(services, case, asked)
     if found.refusal is None and (facts.inbound or case.on_net):
-        found = await _with_legs(services, found)
+        found = await _with_legs(services, found, asked)
     return Answer(200, msgspec.json.decode(_encode(_answer(found, asked))))
 
 
-async def _with_legs(services: Services, found: Simulation) -> Simulation:
-    """What the call would lead to: the called side, a forward; their counters are not looked at."""
+async def _with_legs(services: Services, found: Simulation, asked: SimulateRequest) -> Simulation:
+    """What the call would lead to: the called side, a forward. Each needs room beside those before it."""
     chain = Chain([found.case])
     await PlanLegs(services.arrivals)(chain)
-    return with_legs(found, chain.cases, chain.refusal)
+    cases, refusal = chain.cases, chain.refusal
+    for number in range(1, len(cases) if refusal is None else 0):
+        counted = (await _counted(services, cases[number], asked, cases[:number])).refusal
+        if isinstance(counted, Denial):
+            cases, refusal = cases[: number + 1], counted
+            break
+    return with_legs(found, cases, refusal)
 
 
-async def _counted(services: Services, case: Any, asked: SimulateRequest) -> Simulation:
+async def _counted(
+    services: Services, case: Case, asked: SimulateRequest, before: Sequence[Case] = ()
+) -> Simulation:
+    """By the counters as they would be once the calls `before` it, of the same dialog, were admitted."""
     client, partition = case.client, case.brand.partition
     usage = await services.store.client_usage(partition, client.id, client.timezone, case.now_ms)
     brand_active = await services.facts.brand_active(partition, case.brand.id)
-    return with_counters(case, usage, brand_active, asked.duration_s)
+    brand_active += sum(each.brand.id == case.brand.id for each in before)
+    return with_counters(case, beside(usage, case, before), brand_active, asked.duration_s)
 
 
 def _answer(found: Simulation, asked: SimulateRequest) -> SimulateAnswer:

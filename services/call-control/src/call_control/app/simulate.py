@@ -56,6 +56,18 @@ def with_counters(case: Case, usage: ClientUsage, brand_active: int, duration_s:
     return Simulation(case, None, lines, longest, _price(case, duration_s))
 
 
+def beside(usage: ClientUsage, case: Case, before: Sequence[Case]) -> ClientUsage:
+    """The client's counters with the calls of its own that come before this one in the dialog."""
+    own = [each for each in before if each.client.id == case.client.id]
+    held = sum(each.hold.hold_micros for each in own)
+    return replace(
+        usage,
+        active_calls=usage.active_calls + len(own),
+        held_micros=usage.held_micros + held,
+        day_held_micros=usage.day_held_micros + held,
+    )
+
+
 def with_legs(found: Simulation, cases: Sequence[Case], refusal: Denial | None) -> Simulation:
     """The first call's simulation with what its legs would find; `refusal`: of the last one."""
     first = cases[0]
