@@ -72,14 +72,14 @@ class OperationDone(BaseModel):
 class PostingRead(ApiModel):
     """A line of the ledger. A charge is negative."""
 
-    sequence: int
-    kind: str
-    amount: str
-    balance_after: str
-    call_id: str | None
-    operation_id: str | None
-    author: str
-    reason: str | None
+    sequence: int = Field(description="its place in the client's ledger: 1, 2, 3 ... without gaps")
+    kind: str = Field(description="charge, top_up, adjustment, refund, transfer or opening")
+    amount: str = Field(description="signed; a charge is negative")
+    balance_after: str = Field(description="the client's balance after it")
+    call_id: str | None = Field(description="the call that is charged or corrected")
+    operation_id: str | None = Field(description="the operation or correction that made it")
+    author: str = Field(description="user name, API key, or system")
+    reason: str | None = Field(description="as its author gave it")
 
 
 class NothingToWrite(ApiModel):

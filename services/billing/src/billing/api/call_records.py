@@ -16,7 +16,7 @@ from landline.chassis.resources.scope import in_scope
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.chassis.resources.writing import etag
 from landline.kernel.ids import CallId, NotACallId
-from pydantic import create_model
+from pydantic import Field, create_model
 from sqlalchemy import ColumnElement, select
 
 from billing.adapters.tables import CALL_RECORDS
@@ -35,50 +35,64 @@ class _CallRecord(ApiModel):
     the same dialog that this one went on from, a forward or the called side of an on-net call.
     """
 
-    id: str
-    direction: str
-    endpoint_type: str
-    caller: str
-    callee: str
-    billing_method: str
-    currency: str
-    timezone: str
-    started_at: datetime
-    admitted_at: datetime
-    answered_at: datetime | None
-    ended_at: datetime
-    duration_s: int
-    price: str | None
-    price_check: str
-    unbilled_s: int
-    unbilled_amount: str
-    spend_by_day: dict[str, int]
-    cost: str | None
-    rating_plan_id: UUID | None
-    rating_profile_id: UUID | None
-    rate_deck_id: UUID | None
-    rate_deck_version: int | None
-    prefix: str | None
-    destination: str | None
-    device_id: UUID | None
-    ddi_id: UUID | None
-    carrier_id: UUID | None
-    server_id: UUID | None
-    attempts: list[dict[str, Any]]
-    cause: str
-    ended_by: str
-    sip_code: int | None
-    sip_call_id: str | None
-    edge_id: UUID | None
-    outage: bool
-    withheld_caller: str | None
-    parent_call_id: str | None
-    on_net: bool
-    corrected: bool
-    invoice_id: UUID | None
+    id: str = Field(description="the call id that the admission answered: `<partition>-<uuidv7>`")
+    direction: str = Field(description="outbound (a client calls) or inbound (a client is called)")
+    endpoint_type: str = Field(description="what it ends at: device, fax or voicemail")
+    caller: str = Field(description="who called, in E.164; anonymous when the number is withheld")
+    callee: str = Field(description="who was called, in E.164")
+    billing_method: str = Field(
+        description="the client's at admission: postpaid, prepaid, pseudoprepaid or none"
+    )
+    currency: str = Field(description="ISO 4217; of price, unbilled_amount and cost")
+    timezone: str = Field(description="the client's at admission (IANA); days of spend_by_day are its days")
+    started_at: datetime = Field(
+        description="when it was answered; of an unanswered call, when it was admitted"
+    )
+    admitted_at: datetime = Field(description="when call-control allowed it")
+    answered_at: datetime | None = Field(description="null: nobody answered")
+    ended_at: datetime = Field(description="when it was over")
+    duration_s: int = Field(
+        description="billed seconds: whole ones from the answer to the end, at least 1; 0 unanswered"
+    )
+    price: str | None = Field(description="what the ledger was charged; null: no tariff applied")
+    price_check: str = Field(
+        description="the charge against the pinned tariff: equal, differs, unreadable, unpriced, or capped"
+        " (an overrun was not billed)"
+    )
+    unbilled_s: int = Field(description="seconds talked beyond what could be held: never charged")
+    unbilled_amount: str = Field(description="what those seconds would have cost")
+    spend_by_day: dict[str, int] = Field(
+        description="the price by the client's local days, in micros (1,000,000 = 1.00)"
+    )
+    cost: str | None = Field(description="what it costs the brand: 0 of a call on the net; null: not known")
+    rating_plan_id: UUID | None = Field(description="the plan that priced it")
+    rating_profile_id: UUID | None = Field(description="the profile that gave the client this plan")
+    rate_deck_id: UUID | None = Field(description="the deck with the price")
+    rate_deck_version: int | None = Field(description="the deck's version, pinned at admission")
+    prefix: str | None = Field(description="the prefix of the deck that matched")
+    destination: str | None = Field(description="that prefix's name")
+    device_id: UUID | None = Field(description="the client's device that called or answered")
+    ddi_id: UUID | None = Field(description="the number shown (outbound) or called (inbound)")
+    carrier_id: UUID | None = Field(description="the carrier that took it")
+    server_id: UUID | None = Field(description="that carrier's server")
+    attempts: list[dict[str, Any]] = Field(description="servers tried, in order, with the SIP code of each")
+    cause: str = Field(
+        description="why it ended, such as normal, busy, no_answer, cancelled, failed, lost, credit, hung_up"
+    )
+    ended_by: str = Field(description="who ended it: caller, callee, system or edge")
+    sip_code: int | None = Field(description="the final SIP code, where the edge told one")
+    sip_call_id: str | None = Field(description="the Call-ID header at the edge")
+    edge_id: UUID | None = Field(description="the SIP edge that carried it")
+    outage: bool = Field(description="decided by the outage policy while counters were away")
+    withheld_caller: str | None = Field(description="the number behind an anonymous caller")
+    parent_call_id: str | None = Field(description="the call of the same dialog that this one went on from")
+    on_net: bool = Field(description="between two devices of the platform: no carrier")
+    corrected: bool = Field(description="closed as lost first, then reported after all")
+    invoice_id: UUID | None = Field(description="the invoice that it stands on, once it does")
 
 
-_CLASS: Any = {"class": (str, ...)}  # a word that Python keeps for itself
+# A word that Python keeps for itself.
+_CLASS: Any = {"class": (str, Field(description="normal, emergency or special"))}
 CallRecordRead: type[ApiModel] = create_model("CallRecordRead", __base__=_CallRecord, **_CLASS)
 
 PRICES = frozenset({"price", "unbilled_amount", "spend_by_day", "rating_plan_id", "rating_profile_id"})

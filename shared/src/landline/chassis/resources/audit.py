@@ -80,19 +80,23 @@ def masked(before: Any, after: Any) -> dict[str, Any]:
 class AuditEntry(ApiModel):
     """What an entry shows besides its id and moment."""
 
-    brand_id: UUID | None
-    client_id: UUID | None
-    request_id: str
+    brand_id: UUID | None = Field(description="the brand concerned; null: the platform")
+    client_id: UUID | None = Field(description="the client concerned, if one is")
+    request_id: str = Field(description="X-Request-Id of the request, as in the logs")
     admin_id: str | None = Field(description="the admin's id, or the API key's")
-    username: str
-    level: str
-    impersonator_id: str | None
-    resource: str
-    entity_id: str
-    action: str
-    changes: dict[str, Any]
-    reason: str | None
-    address: str | None
+    username: str = Field(description="who did it, by name")
+    level: str = Field(description="as what: platform, brand, client or system")
+    impersonator_id: str | None = Field(
+        description="the admin behind it, who acted as a brand or client below"
+    )
+    resource: str = Field(description="the kind of row, as in addresses")
+    entity_id: str = Field(description="which row")
+    action: str = Field(description="create, update, delete, or what was done (login, unlink, resend ...)")
+    changes: dict[str, Any] = Field(
+        description='field -> {"before", "after"}; of secrets only that they changed'
+    )
+    reason: str | None = Field(description="X-Reason of the request")
+    address: str | None = Field(description="from where it was asked")
 
 
 class _NoFields(ApiModel):

@@ -153,6 +153,16 @@ def patch_schema(resource: Resource) -> type[ApiModel]:
     return create_model(f"{_title(resource)}Patch", __base__=ApiModel, **fields)
 
 
+_ABOUT = {
+    "id": "the row's id",
+    "brand_id": "the brand whose it is",
+    "client_id": "the client whose it is",
+    "version": "grows by one with each change; in the ETag",
+    "created_at": "when it was made",
+    "updated_at": "when it was last changed",
+}
+
+
 @cache
 def read_schema(resource: Resource) -> type[BaseModel]:
     """What answers hold. Fields that a client does not see are optional."""
@@ -173,5 +183,7 @@ def read_schema(resource: Resource) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name in resource.shown():
         kind = kind_of(known[name]) if name in known else plain[name]
-        fields[name] = (kind, None if name in resource.hidden_from_client else ...)
+        about = known[name].description if name in known else _ABOUT[name]
+        default = None if name in resource.hidden_from_client else ...
+        fields[name] = (kind, Field(default, description=about))
     return create_model(_title(resource), **fields)
