@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from call_control.adapters import scripts
+from call_control.adapters import call_store, scripts
 from call_control.adapters.call_arguments import admission_arguments
 from call_control.app.take_hold import admit_with_hold
 from call_control.domain.live_call import State, Terms
@@ -180,6 +180,27 @@ async def test_a_flood_of_denials_is_counted_but_told_only_1000_times_a_day(worl
         counts.append(reply.count)
     assert counts == [1000, 1001, 1002]
     assert await world.redis.xlen(world.keys.calls) == 1
+
+
+async def test_strangers_share_a_day_and_leave_no_key_each_beyond_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scanner with a million addresses: no event and no counter of each, and clients are told as ever."""
+    monkeypatch.setattr(call_store, "STRANGERS_TOLD_PER_DAY", 50)
+
+    async def refused(number: int, subject: str, *, stranger: bool) -> None:
+        attempt = f"{subject}-{number}"
+        await world.calls.reject(0, None, attempt, subject, b"{}", b"{}", NOON_MS, stranger=stranger)
+
+    for number in range(200):
+        await refused(number, f"198.51.100.{number}", stranger=True)
+    assert await world.redis.xlen(world.keys.calls) == 50
+    counters = [key async for key in world.redis.scan_iter(match="*rejected:198.51.100.*")]
+    assert len(counters) == 50
+    await refused(0, "client-1", stranger=False)
+    assert await world.redis.xlen(world.keys.calls) == 51
+    [crowd] = [key async for key in world.redis.scan_iter(match="*rejected:strangers:*")]
+    assert 0 < await world.redis.pttl(crowd) <= 172_800_000
 
 
 async def test_pseudo_prepaid_holds_once_what_balance_and_day_can_pay(world: World) -> None:

@@ -48,6 +48,8 @@ from call_control.domain.replies import AdmitReply, NewCall, RejectReply, Reply,
 
 DENIAL_KEPT_MS = 30_000
 REJECTIONS_TOLD_PER_DAY = 1_000
+STRANGERS_TOLD_PER_DAY = 20_000
+STRANGERS = "strangers"
 SERVING_MS = 5_000
 _SERVING = b"serving:"
 _TWO_DAYS_MS = 172_800_000
@@ -150,17 +152,25 @@ class CallStore(CallReads):
         denial: bytes,
         event: bytes,
         now_ms: int,
+        *,
+        stranger: bool = False,
     ) -> RejectReply:
         """Keep the denial for 30 s under its attempt and count it for `subject` (client id or source
-        address); the sealed call.rejected.v1 leaves while the subject's UTC day has at most 1,000."""
+        address); the sealed call.rejected.v1 leaves while the subject's UTC day has at most 1,000.
+
+        `stranger`: no client's. All of a partition have 20,000 a day together: a scanner with a million
+        addresses would else leave a key and its events of each for two days."""
         keys = keys_of(partition)
+        day = utc(now_ms).date().isoformat()
         names = [
             keys.attempt(edge_id, attempt_id),
-            keys.rejected(subject, utc(now_ms).date().isoformat()),
+            keys.rejected(subject, day),
+            keys.rejected(STRANGERS, day),
             keys.calls,
         ]
         told = self._unless_short(event, "rejected")
-        values = [denial, told, DENIAL_KEPT_MS, _TWO_DAYS_MS, REJECTIONS_TOLD_PER_DAY]
+        most = STRANGERS_TOLD_PER_DAY if stranger else 0
+        values = [denial, told, DENIAL_KEPT_MS, _TWO_DAYS_MS, REJECTIONS_TOLD_PER_DAY, most]
         return reject_reply(await scripts.REJECT.run(self.batch, names, values))
 
     async def ring(self, call: LiveCall, ringing_ms: int, due_ms: int, now_ms: int) -> Reply:

@@ -63,6 +63,8 @@ class AdmissionStore(Admits, ReadsUsage, Protocol):
         denial: bytes,
         event: bytes,
         now_ms: int,
+        *,
+        stranger: bool = False,
     ) -> RejectReply: ...
 
 
@@ -200,9 +202,17 @@ async def rejected(
     """Keep the denial for its attempt, count it, tell of it with its trace (promise 3)."""
     request, facts = case.request, case.facts
     partition = facts.brand.partition if facts.brand is not None else NO_BRAND_PARTITION
-    subject = subject_of(facts.client.id if facts.client is not None else None, request.source_ip)
-    event = rejected_event(case, denial)
-    return await store.reject(partition, edge_id, request.attempt_id, subject, body, event, case.now_ms)
+    client_id = facts.client.id if facts.client is not None else None
+    return await store.reject(
+        partition,
+        edge_id,
+        request.attempt_id,
+        subject_of(client_id, request.source_ip),
+        body,
+        rejected_event(case, denial),
+        case.now_ms,
+        stranger=client_id is None,
+    )
 
 
 def new_call(
