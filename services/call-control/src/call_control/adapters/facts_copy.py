@@ -27,6 +27,8 @@ KEPT: Final = 2
 """The newest, and the one before it, should the newest be damaged."""
 CONTACTS: Final = "*landline:contacts:*"
 PAGE_BYTES: Final = 4096
+ROWS_AT_ONCE: Final = 2_000
+INSERT: Final = "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)"
 FOLDER: Final = "facts"
 TAKEN = Gauge("landline_facts_copy_taken_seconds", "When the copy of the read model was taken (Unix time)")
 BYTES = Gauge("landline_facts_copy_bytes", "Size of the copy of the read model")
@@ -42,6 +44,39 @@ class CopyFile(NamedTuple):
     path: Path
     taken_ms: int
     sha256: str
+
+
+Row = tuple[str, bytes, bytes]
+
+
+class _Written:
+    """Rows on their way to the file: some thousand at a time, in a thread, since a disk may take its time."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._rows: list[Row] = []
+        self._writing = asyncio.Lock()
+
+    async def add(self, rows: list[Row]) -> None:
+        """Kept until there are enough; whoever comes while they are written waits."""
+        self._rows += rows
+        if len(self._rows) >= ROWS_AT_ONCE:
+            async with self._writing:
+                await self._write()
+
+    async def finish(self) -> None:
+        """All are in the file when this returns."""
+        await self._write()
+        await asyncio.to_thread(self._database.commit)
+
+    async def _write(self) -> None:
+        rows, self._rows = self._rows, []
+        if rows:
+            await asyncio.to_thread(self._insert, rows)
+
+    def _insert(self, rows: list[Row]) -> None:
+        # Its cursor ends here, in this thread: ended elsewhere, it resets a statement that is in use again.
+        self._database.executemany(INSERT, rows)
 
 
 class FactsCopy:
@@ -67,9 +102,10 @@ class FactsCopy:
         draft = await asyncio.to_thread(self._begin)
         try:
             with closing(_connected(draft, self._most_bytes)) as database:
+                written = _Written(database)
                 for pattern in (MODEL, CONTACTS):
-                    await self._take(database, pattern)
-                await asyncio.to_thread(database.commit)
+                    await self._take(written, pattern)
+                await written.finish()
             await self._check_built()  # emptied meanwhile: half of it is worse than all of an hour ago
             made = await asyncio.to_thread(self._publish, draft, now_ms)
         finally:
@@ -82,15 +118,14 @@ class FactsCopy:
         if not await self._batch.execute("EXISTS", keys.READY):
             raise NotBuilt(keys.READY)
 
-    async def _take(self, database: sqlite3.Connection, pattern: str) -> None:
+    async def _take(self, written: _Written, pattern: str) -> None:
         async for found in scanned(self._batch, pattern):
-            await asyncio.gather(*(self._take_key(database, key) for key in found))
+            await asyncio.gather(*(self._take_key(written, key) for key in found))
 
-    async def _take_key(self, database: sqlite3.Connection, key: str) -> None:
+    async def _take_key(self, written: _Written, key: str) -> None:
         """Page by page: a pool of a million numbers must not be in memory at once."""
         async for page in fields(self._batch, key):
-            rows = [(key, *pair) for pair in page.items()]
-            database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", rows)
+            await written.add([(key, *pair) for pair in page.items()])
 
     def _begin(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,8 +9,7 @@
 --       attempt_ttl_ms int
 --       counter_ttl_ms int
 --       most          int     events per day; above it rejections are only counted
---       strangers_most int    the same of all strangers together, above which their sources are not counted
---                             one by one either; 0 = a client's
+--       strangers_most int    of all strangers, above it not even their sources are counted; 0 = a client's
 -- RETURNS {status, ...}
 --       REJECTED {count}
 --       DUPLICATE {value of the attempt key}     another run answered first: its answer stands
