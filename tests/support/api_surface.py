@@ -108,7 +108,7 @@ class Surface:
         """What a stack serves."""
         documents = {}
         for service in SERVICES:
-            answer = httpx.get(f"{url}/api/{service}/v1/openapi.json", timeout=30)
+            answer = httpx.get(f"{url}/api/{service}/v1/openapi.json", timeout=120)
             assert answer.status_code == 200, answer.text
             documents[service] = answer.json()
         return cls(documents, tuple(o for s in SERVICES for o in _operations(s, documents[s])))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,8 +23,6 @@ from landline.chassis.problems import Unavailable
 
 Make = Callable[[], Awaitable[bytes]]
 MADE_WITHIN_S = 60.0
-NICE = 5
-"""Calls go first, also where the other process shares their core."""
 
 log = get_logger(__name__)
 
@@ -102,7 +99,6 @@ def main() -> None:
     from landline.chassis.embedded.services import load_services
     from landline.chassis.settings import Settings
 
-    os.nice(NICE)
     [service] = load_services(only=sys.argv[1])
     sys.stdout.buffer.write(as_bytes(service.app(Settings()).openapi()))
 
