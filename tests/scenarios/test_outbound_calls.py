@@ -170,6 +170,20 @@ async def test_a_pseudo_prepaid_call_gets_what_the_balance_pays(story: Story) ->
     assert (await story.usage())["available"] == "8.80"
 
 
+@pytest.mark.parametrize(("limit", "cause"), [("2.00", "daily_limit"), (None, "credit"), ("10.00", "credit")])
+async def test_a_pseudo_prepaid_call_that_is_cut_says_what_ran_out(
+    story: Story, limit: str | None, cause: str
+) -> None:
+    """Who still has money must read that the day is full, not that the balance is empty."""
+    await story.configure(c.client(2, billing_method="pseudoprepaid", max_daily_usage=limit))
+    call = await story.call()
+    await story.talk(call, call["max_duration_s"] + 20)
+    [told] = [event.read(CallEnded) for event in await story.events("call.ended.v1")]
+    assert (told.duration_s, told.cause, told.unbilled_s) == (call["max_duration_s"], cause, 20)
+    crossed = [e.read(DailyUsageCrossed).threshold for e in await story.events("daily_usage.crossed.v1")]
+    assert crossed.count(100) == (1 if limit else 0)
+
+
 async def test_at_the_daily_limit_calls_are_refused_and_the_mail_is_told_once(story: Story) -> None:
     """100 % counts as reached by the denial (section 6): one event however often people try."""
     await story.configure(c.client(2, max_daily_usage="2.00"))

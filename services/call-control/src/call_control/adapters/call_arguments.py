@@ -73,7 +73,7 @@ def admission_arguments(new: NewCall, now_ms: int) -> Arguments:
         facts.call_id,
         new.attempt_id,
         UNBILLED if new.forced else terms.rule,
-        int(new.day_short),
+        int(terms.day_short),
         day.name,
         encoded,
         _encode(terms),

@@ -35,4 +35,5 @@ async def admit_with_hold(calls: Admits, new: NewCall, now_ms: int) -> AdmitRepl
 def shortened(new: NewCall, money: Payable, now_ms: int) -> NewCall:
     """The same call with what can be paid for it; the script refuses it if that is less than the floor."""
     lease = lease_for_money(tariff_of(new.facts.tariff or ""), now_ms, money, new.facts.cap_s)
-    return replace(new, hold_micros=lease.held_micros, covered_s=lease.covered_s, day_short=money.by_day)
+    terms = replace(new.terms, day_short=money.by_day)
+    return replace(new, hold_micros=lease.held_micros, covered_s=lease.covered_s, terms=terms)

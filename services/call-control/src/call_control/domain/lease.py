@@ -129,7 +129,7 @@ def _first_lease(call: LiveCall, answered_ms: int, payable: Payable | None) -> L
     if not call.billed:
         return Lease(facts.cap_s, 0, CAUSE_CAP)
     if payable is None and call.terms.rule == "pseudoprepaid":
-        payable = Payable(call.held_micros, by_day=False)
+        payable = Payable(call.held_micros, by_day=call.terms.day_short)
     if payable is None:
         return lease_of(call.tariff, answered_ms, facts.lease_s, facts.cap_s)
     return lease_for_money(call.tariff, answered_ms, payable, facts.cap_s)

@@ -35,7 +35,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `rule`: none | prepaid | pseudoprepaid | postpaid. `credit_micros`: of a postpaid client.
     `limit_micros`: of the client's local day. `thresholds`: percentages that are told of when first
     crossed; 100 is always one. `hour_limit_micros`: no new call once the hour's charges and all
-    holds reach it.
+    holds reach it. `day_short`: the day's limit, not the balance, bounds what a pseudo-prepaid call holds.
     """
 
     rule: str = UNBILLED
@@ -43,6 +43,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit_micros: int | None = None
     thresholds: tuple[int, ...] = (80, 100)
     hour_limit_micros: int | None = None
+    day_short: bool = False
 
     @property
     def beyond_hold_rule(self) -> str:

@@ -72,7 +72,6 @@ class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     hold_micros: int = 0
     floor_micros: int = 0
     covered_s: int = 0
-    day_short: bool = False
     device_max_calls: int | None = None
     """Of a received call that takes a line of its device (0 = unlimited); None: it takes none."""
     forced: bool = False
