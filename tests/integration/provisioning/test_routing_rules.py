@@ -224,18 +224,6 @@ async def test_an_edges_key_is_shown_once_and_published_as_hash(api: Api) -> Non
     assert changed["key"] != made["key"]
 
 
-@pytest.mark.parametrize(
-    ("name", "some"),
-    [("countries", "ES"), ("currencies", "EUR"), ("timezones", "Europe/Madrid"), ("languages", "es")],
-)
-async def test_fixed_lists_are_there_for_everybody_who_is_known(api: Api, name: str, some: str) -> None:
-    """For the choices of a form."""
-    brand = await api.brand()
-    answer = await api.get(brand["name"], name)
-    assert some in {item["code"] for item in answer.json()["items"]}
-    assert (await api.get("nobody", name)).status_code == 401
-
-
 async def test_an_edges_key_can_be_bound_to_networks(api: Api) -> None:
     """Written the one way all services compare, refused by position when it is no network."""
     made = await api.made(

@@ -68,6 +68,18 @@ class Provisioning:
     """The collections of provisioning."""
 
     def __init__(self, transport: Transport) -> None:
+        self.countries: Resource[provisioning.Item, Any, Any] = Resource(
+            transport, "/api/provisioning/v1/countries"
+        )
+        self.currencies: Resource[provisioning.Item, Any, Any] = Resource(
+            transport, "/api/provisioning/v1/currencies"
+        )
+        self.timezones: Resource[provisioning.Item, Any, Any] = Resource(
+            transport, "/api/provisioning/v1/timezones"
+        )
+        self.languages: Resource[provisioning.Item, Any, Any] = Resource(
+            transport, "/api/provisioning/v1/languages"
+        )
         self.client_setups: Resource[provisioning.ClientSetup, provisioning.ClientSetupFields, Any] = (
             Resource(transport, "/api/provisioning/v1/client-setups")
         )

@@ -1086,11 +1086,12 @@ class Item(TypedDict):
 
 class Items(TypedDict):
     """
-    A fixed list, whole.
+    A page of a fixed list; all of it without `limit`.
     """
 
     items: list[Item]
-    next_cursor: NotRequired[None]
+    next_cursor: NotRequired[str | None]
+    total: NotRequired[int | None]
 
 
 class Job(TypedDict):

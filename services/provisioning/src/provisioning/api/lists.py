@@ -9,10 +9,13 @@ from zoneinfo import available_timezones
 import phonenumbers
 from babel import Locale
 from babel.numbers import get_currency_name, get_currency_precision, get_currency_symbol
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from landline.chassis.auth import Caller
+from landline.chassis.csv_text import MEDIA_TYPE
 from landline.chassis.problems import responses
 from pydantic import BaseModel
+
+from provisioning.api.fixed_lists import answer, described
 
 LANGUAGES = ("ca", "de", "en", "es", "eu", "fr", "it", "pt")
 _CURRENCIES = (
@@ -33,10 +36,11 @@ class Item(BaseModel):
 
 
 class Items(BaseModel):
-    """A fixed list, whole."""
+    """A page of a fixed list; all of it without `limit`."""
 
     items: list[Item]
-    next_cursor: None = None
+    next_cursor: str | None = None
+    total: int | None = None
 
 
 def country_name(code: str) -> str:
@@ -75,28 +79,33 @@ def _languages() -> list[dict[str, Any]]:
     return [{"code": code, "name": Locale(code).get_display_name() or code} for code in LANGUAGES]
 
 
-router = APIRouter(tags=["lists"], responses=responses(401))
+router = APIRouter(tags=["lists"], responses=responses(401, 422))
+_ASKED: dict[str, Any] = {
+    "response_model": Items,
+    "responses": {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    "openapi_extra": {"parameters": described()},
+}
 
 
-@router.get("/countries", name="list countries", response_model=Items)
-async def countries(_caller: Caller) -> dict[str, Any]:
+@router.get("/countries", name="list countries", **_ASKED)
+async def countries(request: Request, _caller: Caller) -> Response:
     """Every country with telephone numbers, ISO 3166 alpha-2."""
-    return {"items": _countries()}
+    return answer(request, _countries())
 
 
-@router.get("/currencies", name="list currencies", response_model=Items)
-async def currencies(_caller: Caller) -> dict[str, Any]:
+@router.get("/currencies", name="list currencies", **_ASKED)
+async def currencies(request: Request, _caller: Caller) -> Response:
     """Common currencies, ISO 4217. Others can be used; nothing is ever converted."""
-    return {"items": _currencies()}
+    return answer(request, _currencies())
 
 
-@router.get("/timezones", name="list timezones", response_model=Items)
-async def timezones(_caller: Caller) -> dict[str, Any]:
+@router.get("/timezones", name="list timezones", **_ASKED)
+async def timezones(request: Request, _caller: Caller) -> Response:
     """The zones of the IANA database."""
-    return {"items": _timezones()}
+    return answer(request, _timezones())
 
 
-@router.get("/languages", name="list languages", response_model=Items)
-async def languages(_caller: Caller) -> dict[str, Any]:
+@router.get("/languages", name="list languages", **_ASKED)
+async def languages(request: Request, _caller: Caller) -> Response:
     """Languages with built-in texts or announcements, BCP 47."""
-    return {"items": _languages()}
+    return answer(request, _languages())
