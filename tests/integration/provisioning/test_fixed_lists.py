@@ -27,7 +27,8 @@ async def test_pages_of_a_fixed_list_tell_every_row_once(api: Api, sort: str) ->
     """In the asked order, whatever the size of a page."""
     whole = (await api.get("platform", "countries", params={"sort": sort})).json()
     assert whole["next_cursor"] is None
-    told, cursor = [], {}
+    told: list[dict[str, str]] = []
+    cursor: dict[str, str] = {}
     while True:
         page = (
             await api.get("platform", "countries", params={"sort": sort, "limit": "100", **cursor})
