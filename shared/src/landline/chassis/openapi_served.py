@@ -1,9 +1,11 @@
 """How a service serves its OpenAPI document: as bytes, made once, and not in the process that admits calls.
 
 Making provisioning's takes seconds of Python that no thread can share, and every admission of the process
-would wait. So a process of its own makes it, with the code and settings of this one, when somebody asks.
+would wait. So a process of its own makes it, with the code and settings of this one, when somebody asks; and
+keeps it for the next (`openapi_cache`). Installing makes all of them beforehand.
 
 python -m landline.chassis.openapi_served SERVICE     the document on standard output
+python -m landline.chassis.openapi_served             make those that are missing
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from landline.chassis.logging import get_logger
+from landline.chassis.openapi_cache import keep, kept
 from landline.chassis.problems import Unavailable
 
 Make = Callable[[], Awaitable[bytes]]
@@ -74,6 +77,9 @@ def with_document_apart(app: FastAPI, service: str) -> FastAPI:
 
 def _made_apart(service: str) -> Make:
     async def make() -> bytes:
+        made = await asyncio.to_thread(kept, service)
+        if made is not None:
+            return made
         command = (sys.executable, "-P", "-m", __name__, service)
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
@@ -95,12 +101,17 @@ def _made_apart(service: str) -> Make:
 
 
 def main() -> None:
-    """Make one document."""
+    """Make one document, or all that are missing."""
     from landline.chassis.embedded.services import load_services
     from landline.chassis.settings import Settings
 
-    [service] = load_services(only=sys.argv[1])
-    sys.stdout.buffer.write(as_bytes(service.app(Settings()).openapi()))
+    only = "".join(sys.argv[1:])
+    for service in load_services(only=only):
+        if only or kept(service.name) is None:
+            document = as_bytes(service.app(Settings()).openapi())
+            keep(service.name, document)
+            if only:
+                sys.stdout.buffer.write(document)
 
 
 if __name__ == "__main__":
