@@ -41,7 +41,7 @@ def _path(service: str) -> Path:
 
 
 def _state(service: str) -> str:
-    """Name, size and second of every source that makes a document. Layers of images keep no more of a moment."""
+    """Name, size and second of every source that makes a document; layers of images keep no finer moment."""
     found = hashlib.sha256(sys.version.encode())
     for package in ("landline", service.replace("-", "_"), "fastapi", "pydantic"):
         spec = importlib.util.find_spec(package)
