@@ -144,6 +144,30 @@ def test_fields_keep_their_names(service: str, schema: str) -> None:
     assert set(FIELDS[service, schema].split()) - set(found["properties"]) == set()
 
 
+DESCRIBED = {
+    "provisioning": "Client Brand BrandPage InvoiceData Device Ddi DdiProvider DdiProviderAddress"
+    " DdiProviderRegistration Carrier CarrierServer Route CallForward CallFilter Opening AuthorizedSource"
+    " Admin ApiKey Edge Job ProblemDetails FieldProblem",
+    "billing": "CallRecord Posting QuoteRead QuoteLine Job Rate",
+    "notifier": "Notification",
+}
+
+
+@pytest.mark.parametrize("service", DESCRIBED)
+def test_every_field_of_what_portals_show_says_what_it_means(service: str) -> None:
+    """Whoever builds a form has only the document: a bare name leaves unit, default and null to guessing."""
+    schemas = document(service)["components"]["schemas"]
+    bare = [
+        f"{name}.{field}"
+        for shown in DESCRIBED[service].split()
+        for name in (shown, f"{shown}Create", f"{shown}Patch")
+        if name == shown or name in schemas
+        for field, about in schemas[name]["properties"].items()
+        if not about.get("description")
+    ]
+    assert bare == []
+
+
 CLIENT = (
     "id brand_id name billing_method features language country timezone currency transformation_set_id"
     " max_calls ip_filter geoip_countries max_daily_usage daily_usage_emails outgoing_ddi_id"

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import asyncpg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -144,20 +144,22 @@ class Unavailable(Problem):
 class FieldProblem(BaseModel):
     """One entry of `errors` (OpenAPI)."""
 
-    field: str
-    code: str
-    message: str
+    field: str = Field(description="path of the field in the request, such as rights.clients")
+    code: str = Field(description="stable word for programs")
+    message: str = Field(description="sentence for people")
 
 
 class ProblemDetails(BaseModel):
     """The body of every error (OpenAPI)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[FieldProblem] = []
+    type: str = Field(description="urn:landline:problem: and the code")
+    title: str = Field(description="the HTTP status in words")
+    status: int = Field(description="the HTTP status")
+    detail: str = Field(description="what is wrong, for people")
+    code: str = Field(description="stable word for programs")
+    errors: list[FieldProblem] = Field(
+        [], description="fields that are refused; empty where it is not about fields"
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

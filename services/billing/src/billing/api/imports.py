@@ -16,6 +16,7 @@ from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import read_schema, to_wire
 from landline.kernel.clock import utc
 from landline.kernel.ids import uuid7
+from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,16 +30,16 @@ BODY_LIMIT_BYTES = 64 * 1024 * 1024
 class JobRead(ApiModel):
     """How an import stands. `errors`: line (from 1), field, code, message; the first 1,000."""
 
-    kind: str
-    rate_deck_id: UUID | None
-    state: Literal["queued", "running", "done", "failed"]
-    stage: str | None
-    rows_done: int
-    rows_total: int | None
-    error_count: int
-    errors: list[dict[str, Any]]
-    result: dict[str, Any] | None
-    finished_at: Any
+    kind: str = Field(description="what it does, such as an import of rates")
+    rate_deck_id: UUID | None = Field(description="the deck that it fills")
+    state: Literal["queued", "running", "done", "failed"] = Field(description="done and failed are final")
+    stage: str | None = Field(description="what it is at while running; else null")
+    rows_done: int = Field(description="rows handled so far in this stage")
+    rows_total: int | None = Field(description="rows in the file; null: not counted yet")
+    error_count: int = Field(description="all errors, also those that errors leaves out")
+    errors: list[dict[str, Any]] = Field(description="line (from 1), field, code, message; the first 1,000")
+    result: dict[str, Any] | None = Field(description="what it made; null until it is done")
+    finished_at: Any = Field(description="null: not over yet")
 
 
 class NothingToWrite(ApiModel):

@@ -34,11 +34,11 @@ DAY_S = 86_400
 class QuoteInput(ApiModel):
     """A call that might be made, by a client or by a plan."""
 
-    client_id: UUID | None = None
-    rating_plan_id: UUID | None = None
-    number: E164Number
+    client_id: UUID | None = Field(None, description="whose plan prices it; this or rating_plan_id")
+    rating_plan_id: UUID | None = Field(None, description="the plan that prices it; this or client_id")
+    number: E164Number = Field(description="who is called, in E.164")
     at: AwareDatetime | None = Field(None, description="start of the call; default: now")
-    duration_s: int = Field(60, ge=0, le=DAY_S)
+    duration_s: int = Field(60, ge=0, le=DAY_S, description="seconds from the answer to the end")
 
     @model_validator(mode="after")
     def _one_party(self) -> QuoteInput:
@@ -50,33 +50,37 @@ class QuoteInput(ApiModel):
 class QuoteLine(BaseModel):
     """One line of a price. `amount` is exact; the sum is rounded once, as the plan says."""
 
-    kind: str
-    from_s: int
-    billed_s: int
-    increments: int
-    increment_s: int | None
-    rate_per_minute: str | None
-    amount: str
+    kind: str = Field(
+        description="connect (the fee), usage, or minimum (what is missing to a deductible fee)"
+    )
+    from_s: int = Field(description="second of the call at which it begins")
+    billed_s: int = Field(description="seconds charged, whole increments")
+    increments: int = Field(description="how many increments were begun")
+    increment_s: int | None = Field(description="seconds of an increment; null: no usage")
+    rate_per_minute: str | None = Field(description="null: no usage")
+    amount: str = Field(description="exact, not rounded")
 
 
 class QuoteRead(BaseModel):
     """The price of the call and where it comes from."""
 
-    price: str
-    currency: str
-    number: str
-    at: str
-    duration_s: int
-    billed_s: int
-    connect_fee: str
-    destination: str
-    prefix: str
-    rating_plan_id: str
-    rating_plan: str
-    rating_profile_id: str | None
-    rate_deck_id: str
-    rate_deck_version: int
-    lines: list[QuoteLine]
+    price: str = Field(description="what the call would be charged, rounded as the plan says")
+    currency: str = Field(description="ISO 4217; of all amounts")
+    number: str = Field(description="who is called, in E.164")
+    at: str = Field(description="start of the call")
+    duration_s: int = Field(description="seconds asked for")
+    billed_s: int = Field(description="seconds charged, whole increments")
+    connect_fee: str = Field(description="by the price in force at second 0")
+    destination: str = Field(description="name of the prefix")
+    prefix: str = Field(description="the longest prefix that the number begins with")
+    rating_plan_id: str = Field(description="the plan that prices it")
+    rating_plan: str = Field(description="that plan's name")
+    rating_profile_id: str | None = Field(
+        description="the profile that gives the client this plan; null: asked by plan"
+    )
+    rate_deck_id: str = Field(description="the deck with the price")
+    rate_deck_version: int = Field(description="the published version of the deck")
+    lines: list[QuoteLine] = Field(description="how the price comes about")
 
 
 @router.post(

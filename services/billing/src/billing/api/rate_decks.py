@@ -87,13 +87,15 @@ class NothingToWrite(ApiModel):
 class RateRead(ApiModel):
     """A rate in force. `tiers`: interval_start_s, rate in nanos a minute, increment_s, for each tier."""
 
-    rate_deck_id: Any
-    prefix: str
-    destination: str
-    connect_fee: str
-    rate_per_minute: Decimal
-    increment_s: int
-    tiers: list[int]
+    rate_deck_id: Any = Field(description="the deck whose rate it is")
+    prefix: str = Field(description="E.164 numbers that begin so; the longest one counts")
+    destination: str = Field(description="the prefix's name")
+    connect_fee: str = Field(description="charged once, for an answered call")
+    rate_per_minute: Decimal = Field(description="of the first tier, in the deck's currency")
+    increment_s: int = Field(description="seconds that the first tier is charged in")
+    tiers: list[int] = Field(
+        description="interval_start_s, rate in nanos a minute, increment_s, for each tier"
+    )
 
 
 RATE = Resource(

@@ -28,7 +28,7 @@ from landline.chassis.resources.audit import record
 from landline.chassis.resources.wire import to_wire
 from landline.kernel.clock import utc
 from landline.kernel.ids import uuid7
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,22 +49,28 @@ class NotificationRead(ApiModel):
     Without brand or client: it concerns an account of the platform or of the brand.
     """
 
-    brand_id: UUID | None
-    client_id: UUID | None
-    kind: str
-    fact_key: str
-    address: str
-    language: str
-    subject: str
-    state: str
-    attempts: int
-    next_attempt_at: datetime | None
-    first_attempt_at: datetime | None
-    sent_at: datetime | None
-    error: str | None
-    log: list[dict[str, str]]
-    message_id: str
-    resend_of: UUID | None
+    brand_id: UUID | None = Field(
+        description="whose mail it is; null: it concerns an account of the platform"
+    )
+    client_id: UUID | None = Field(
+        description="the client it is about; null: an account of the brand or the platform"
+    )
+    kind: str = Field(description="what it tells, such as daily_usage")
+    fact_key: str = Field(description="the fact that it tells; each address is told it once")
+    address: str = Field(description="the e-mail address it goes to")
+    language: str = Field(description="the language it is written in")
+    subject: str = Field(description="as it is, or will be, sent")
+    state: str = Field(
+        description="pending, sending, sent, uncertain (no answer after the message) or failed"
+    )
+    attempts: int = Field(description="tries so far")
+    next_attempt_at: datetime | None = Field(description="null: no further try")
+    first_attempt_at: datetime | None = Field(description="null: not tried yet")
+    sent_at: datetime | None = Field(description="when the mail server took it; null: not yet")
+    error: str | None = Field(description="what went wrong at the last try; null: nothing")
+    log: list[dict[str, str]] = Field(description="what happened to it, oldest first, at most 60 lines")
+    message_id: str = Field(description="its Message-ID header, the same at every try")
+    resend_of: UUID | None = Field(description="the notification that it sends once more; null: none")
 
 
 class Content(BaseModel):

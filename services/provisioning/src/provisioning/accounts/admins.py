@@ -54,18 +54,22 @@ class AdminFields(ApiModel):
 
     client_id: UUID | None = Field(None, description="the client that it administers")
     username: Username = Field(description="unique on the platform, whatever its case")
-    name: Annotated[Line, Field(max_length=80)] = ""
-    email: Email | None = None
-    timezone: Timezone | None = None
+    name: Annotated[Line, Field(max_length=80)] = Field("", description="of the person")
+    email: Email | None = Field(None, description="where password resets are sent; null: none can be")
+    timezone: Timezone | None = Field(
+        None, description="IANA name, for showing times; null: left to the portal"
+    )
     password: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
         None, description="at least 10 characters; never read back"
     )
-    active: bool = True
+    active: bool = Field(True, description="false: can't log in")
     restricted: bool = Field(False, description="only what `rights` says; not listed there: read only")
     can_impersonate: bool = Field(
         False, description="always true for one that is not restricted, above clients"
     )
-    rights: RightsByResource = {}
+    rights: RightsByResource = Field(
+        {}, description="letters of crud by resource; they count while restricted is true"
+    )
     reset_otp: bool = Field(
         False, description="remove the second factor of somebody who lost it, and end all sessions"
     )

@@ -48,11 +48,13 @@ class ApiKeyFields(ApiModel):
 
     client_id: UUID | None = Field(None, description="the client as which it acts")
     name: Name = Field(description="unique among the keys of one owner; what the audit log shows")
-    description: Description = ""
+    description: Description = Field("", description="free text for people")
     active: bool = Field(True, description="false: revoked, on every service within moments")
     expires_at: AwareDatetime | None = Field(None, description="null: good until it is revoked")
     restricted: bool = Field(False, description="only what `rights` says; not listed there: read only")
-    rights: RightsByResource = {}
+    rights: RightsByResource = Field(
+        {}, description="letters of crud by resource; they count while restricted is true"
+    )
     reset_key: bool = Field(False, description="make a new key; the old one stops within moments")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from landline.chassis.resources import ApiModel, Change, Reference, Resource, Rights, owned_by_client
 from landline.chassis.resources.field_types import Description
 from landline.contracts import streams
+from pydantic import Field
 from sqlalchemy import Column, Table, Text, select
 
 from provisioning.api.field_types import Network
@@ -23,8 +24,8 @@ TABLE = Table(
 class AuthorizedSourceFields(ApiModel):
     """An IPv4 or IPv6 address, or a network in CIDR form."""
 
-    network: Network
-    description: Description = ""
+    network: Network = Field(description="from where the client may call while its ip_filter is true")
+    description: Description = Field("", description="free text for people")
 
 
 SHOWN_OVERLAPS = 20

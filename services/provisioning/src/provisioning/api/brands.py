@@ -70,18 +70,22 @@ SetIds = Annotated[list[UUID], Field(min_length=1, max_length=50), AfterValidato
 class BrandFields(BrandRiskFields):
     """What can be written of a brand."""
 
-    name: Name
+    name: Name = Field(description="unique on the platform")
     sip_domain: Domain = Field(description="globally unique; what the brand's devices register at")
-    enabled: bool = True
-    features: Annotated[list[BrandFeature], Field(max_length=6), AfterValidator(unique_items)] = ["billing"]
+    enabled: bool = Field(True, description="false: calls and registrations of all its clients are refused")
+    features: Annotated[list[BrandFeature], Field(max_length=6), AfterValidator(unique_items)] = Field(
+        ["billing"], description="what its clients may be given; one that a client uses can't be removed"
+    )
     max_calls: MaxCalls = 0
-    max_call_s: MaxCallSeconds | None = None
-    language: Language = "en"
-    country: Country
-    timezone: Timezone = "UTC"
-    currency: Currency = "EUR"
-    invoice_data: InvoiceData = InvoiceData()
-    recordings_quota_mb: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    max_call_s: MaxCallSeconds = None
+    language: Language = Field("en", description="default of its clients, such as es or pt-BR")
+    country: Country = Field(description="ISO 3166; default of its clients and numbers")
+    timezone: Timezone = Field("UTC", description="IANA name; default of its clients")
+    currency: Currency = Field("EUR", description="ISO 4217; default of its clients and carriers")
+    invoice_data: InvoiceData = Field(InvoiceData(), description="who issues its invoices")
+    recordings_quota_mb: Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
+        None, description="room for recordings in megabytes; null: no limit"
+    )
     emergency_caller: E164Number | None = Field(
         None, description="shown on emergency calls while call-control is away, when nobody knows the home's"
     )

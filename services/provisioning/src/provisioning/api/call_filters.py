@@ -45,30 +45,44 @@ Lists = Annotated[list[UUID], Field(max_length=20), AfterValidator(unique_items)
 class Opening(ApiModel):
     """When calls are let through: `start` to `end` of these days, over midnight when end is not later."""
 
-    weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7), AfterValidator(unique_items)]
-    start: TimeOfDay = "00:00"
-    end: EndOfTime = "24:00"
+    weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7), AfterValidator(unique_items)] = (
+        Field(description="days on which it begins")
+    )
+    start: TimeOfDay = Field("00:00", description="local time")
+    end: EndOfTime = Field(
+        "24:00", description="local time, up to which calls pass; not later than start: on the next day"
+    )
 
 
 class CallFilterFields(ApiModel):
     """What can be written of a filter. Asked in this order: block lists, anonymous callers, allow lists,
     schedule, unconditional forward; whoever is on an allow list passes the last two."""
 
-    name: Annotated[Line, Field(min_length=1, max_length=50)]
-    description: Description = ""
-    block_list_ids: Lists = []
-    allow_list_ids: Lists = []
+    name: Annotated[Line, Field(min_length=1, max_length=50)] = Field(description="unique in the client")
+    description: Description = Field("", description="free text for people")
+    block_list_ids: Lists = Field([], description="match lists whose numbers are rejected first")
+    allow_list_ids: Lists = Field(
+        [], description="match lists whose numbers pass schedule and unconditional forward"
+    )
     allow_only: bool = Field(False, description="whoever is on no allow list is rejected")
-    reject_anonymous: bool = False
+    reject_anonymous: bool = Field(False, description="true: callers who withhold their number are rejected")
     schedule: Annotated[list[Opening], Field(max_length=50)] = Field([], description="empty: always open")
     closed_on: Annotated[list[date], Field(max_length=400), AfterValidator(unique_items)] = Field(
         [], description="whole days that are closed whatever the schedule says"
     )
     timezone: Timezone | None = Field(None, description="of the schedule; null: the client's")
-    out_of_schedule: Literal["reject", "forward"] = "reject"
-    unconditional_forward: bool = False
-    forward_target: Literal["number", "voicemail"] | None = None
-    forward_number: E164Number | None = None
+    out_of_schedule: Literal["reject", "forward"] = Field(
+        "reject", description="what happens to calls while closed"
+    )
+    unconditional_forward: bool = Field(
+        False, description="true: calls that pass the rest go to forward_target, always"
+    )
+    forward_target: Literal["number", "voicemail"] | None = Field(
+        None, description="where both forwards lead; null: nowhere, as nothing is forwarded"
+    )
+    forward_number: E164Number | None = Field(
+        None, description="E.164, of forward_target number and only there"
+    )
     forward_device_id: UUID | None = Field(None, description="the device whose voicemail box takes the call")
 
 

@@ -34,13 +34,15 @@ ForwardKind = Literal["unconditional", "busy", "no_answer", "not_registered"]
 class CallForwardFields(ApiModel):
     """What can be written of a forward. Of the enabled ones a device has one of each kind at most."""
 
-    device_id: UUID
-    kind: ForwardKind
-    enabled: bool = True
+    device_id: UUID = Field(description="the device whose calls are forwarded; fixed at creation")
+    kind: ForwardKind = Field(description="when it forwards")
+    enabled: bool = Field(True, description="false: kept for later")
     target: Literal["number", "voicemail"] | None = Field(
         "number", description="null, only for no_answer: the device rings so long, and nothing follows"
     )
-    number: E164Number | None = None
+    number: E164Number | None = Field(
+        None, description="E.164, of target number and only there; the client pays the forwarded call"
+    )
     voicemail_device_id: UUID | None = Field(None, description="whose voicemail box; null: the device's own")
     no_answer_timeout_s: Annotated[int, Field(ge=1, le=MOST_TIMEOUT_S)] | None = Field(
         None, description=f"only of no_answer, {DEFAULT_TIMEOUT_S} when left out"

@@ -55,11 +55,15 @@ SERVER_TABLE = Table(
 class CarrierFields(ApiModel):
     """What can be written of a carrier."""
 
-    name: Name
-    description: Description = ""
-    enabled: bool = True
-    transformation_set_id: UUID | None = None
-    calculate_cost: bool = False
+    name: Name = Field(description="unique in the brand")
+    description: Description = Field("", description="free text for people")
+    enabled: bool = Field(True, description="false: no route uses it")
+    transformation_set_id: UUID | None = Field(
+        None, description="how it wants numbers written; null: as they are, in E.164"
+    )
+    calculate_cost: bool = Field(
+        False, description="work out what its calls cost the brand; needs the brand's feature billing"
+    )
     currency: Currency | None = Field(None, description="of what it charges us; default: the brand's")
     media_relay_set_id: UUID | None = Field(None, description="the platform sets it; null: the client's")
 
@@ -67,25 +71,33 @@ class CarrierFields(ApiModel):
 class CarrierServerFields(ApiModel):
     """What can be written of a server. The password is kept only as HA1, encrypted, and never shown."""
 
-    carrier_id: UUID
-    enabled: bool = True
-    host: Host
+    carrier_id: UUID = Field(description="the carrier whose server it is")
+    enabled: bool = Field(True, description="false: no call is sent to it")
+    host: Host = Field(description="host name, IPv4 or IPv6 address, without port")
     port: Port | None = Field(None, description="null: by the transport, or DNS (RFC 3263)")
-    uri_scheme: Literal["sip", "sips"] = "sip"
-    transport: Transport = "udp"
-    outbound_proxy: Annotated[str, Field(max_length=200, pattern=r"^sips?:[A-Za-z0-9.:;=\[\]-]+$")] | None = (
-        None
+    uri_scheme: Literal["sip", "sips"] = Field(
+        "sip", description="sips asks for TLS on every hop, and refuses transport udp"
     )
-    send_pai: bool = True
-    send_rpid: bool = False
+    transport: Transport = Field("udp", description="how SIP reaches it")
+    outbound_proxy: Annotated[str, Field(max_length=200, pattern=r"^sips?:[A-Za-z0-9.:;=\[\]-]+$")] | None = (
+        Field(None, description="SIP URI that requests go through; null: straight to host")
+    )
+    send_pai: bool = Field(True, description="tell it the caller in P-Asserted-Identity")
+    send_rpid: bool = Field(False, description="tell it the caller in Remote-Party-ID")
     trusted: bool = Field(
         False, description="identities of callers who withhold may be told to it (RFC 3325)"
     )
-    from_user: SipUser | None = None
-    from_domain: Domain | None = None
-    auth_user: SipUser | None = None
-    auth_realm: Annotated[Line, Field(min_length=1, max_length=190, pattern=r'^[^:"]+$')] | None = None
-    auth_password: Annotated[Line, Field(min_length=1, max_length=64)] | None = None
+    from_user: SipUser | None = Field(None, description="user part of From; null: the number shown")
+    from_domain: Domain | None = Field(None, description="host part of From; null: ours")
+    auth_user: SipUser | None = Field(
+        None, description="user name for its digest challenges; null: it asks for none"
+    )
+    auth_realm: Annotated[Line, Field(min_length=1, max_length=190, pattern=r'^[^:"]+$')] | None = Field(
+        None, description="realm of its challenges; goes together with auth_user"
+    )
+    auth_password: Annotated[Line, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="needed with a new auth_user or auth_realm; never shown"
+    )
 
     @model_validator(mode="after")
     def _user_and_realm(self) -> CarrierServerFields:

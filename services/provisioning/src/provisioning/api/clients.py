@@ -88,35 +88,69 @@ _DEFAULTS_OF_BRAND = ("language", "country", "timezone", "currency")
 class ClientFields(ClientRiskFields):
     """What can be written of a client. Language, country, timezone and currency default to the brand's."""
 
-    name: Name
-    enabled: bool = True
-    billing_method: Literal["postpaid", "prepaid", "pseudoprepaid", "none"] = "postpaid"
-    features: Annotated[list[ClientFeature], Field(max_length=3), AfterValidator(unique_items)] = []
-    language: Language | None = None
-    country: Country | None = None
-    timezone: Timezone | None = None
-    currency: Currency | None = None
-    transformation_set_id: UUID | None = None
-    max_calls: MaxCalls = Field(0, description="calls in and out together, 0 = unlimited")
-    max_call_s: MaxCallSeconds | None = None
-    ip_filter: bool = False
-    geoip_countries: Annotated[list[Country], Field(max_length=250), AfterValidator(unique_items)] = []
-    max_daily_usage: DailyMoney | None = Field(None, description="per local day; null = no limit")
-    daily_usage_alerts: Annotated[list[Percent], Field(max_length=10), AfterValidator(unique_items)] = [
-        80,
-        100,
-    ]
-    daily_usage_emails: Annotated[list[Email], Field(max_length=20), AfterValidator(unique_items)] = []
-    client_spend_cap: DailyMoney | None = Field(None, description="the client's own, lower daily limit")
-    credit_limit: Annotated[int, MoneyText(decimals=2)] | None = Field(
-        None, description="postpaid; null = none"
+    name: Name = Field(description="unique in the brand")
+    enabled: bool = Field(
+        True, description="false: its calls and registrations are refused; emergency calls go on"
     )
-    invoice_data: InvoiceData = InvoiceData()
-    show_billing_details: bool = False
-    outgoing_ddi_id: UUID | None = None
-    withhold_number: bool = False
-    allow_recording_removal: bool = True
-    outage_policy: Literal["deny", "domestic", "allow"] = "deny"
+    billing_method: Literal["postpaid", "prepaid", "pseudoprepaid", "none"] = Field(
+        "postpaid",
+        description="none is all there is without the brand's feature billing, and then the default",
+    )
+    features: Annotated[list[ClientFeature], Field(max_length=3), AfterValidator(unique_items)] = Field(
+        [], description="only those that its brand has; one that a DDI still uses stays"
+    )
+    language: Language | None = Field(
+        None, description="of its mails and announcements, such as es or pt-BR; default: the brand's"
+    )
+    country: Country | None = Field(
+        None, description="ISO 3166, where its numbers and emergency calls belong; default: the brand's"
+    )
+    timezone: Timezone | None = Field(
+        None, description="IANA name; its day for limits and times of calls; default: the brand's"
+    )
+    currency: Currency | None = Field(
+        None, description="ISO 4217, of all its money; fixed once money moved; default: the brand's"
+    )
+    transformation_set_id: UUID | None = Field(
+        None, description="how it dials and is shown numbers; null: they are taken as they are"
+    )
+    max_calls: MaxCalls = Field(0, description="calls in and out together, 0 = unlimited")
+    max_call_s: MaxCallSeconds = None
+    ip_filter: bool = Field(
+        False, description="true: calls and registrations only from authorized sources or geoip_countries"
+    )
+    geoip_countries: Annotated[list[Country], Field(max_length=250), AfterValidator(unique_items)] = Field(
+        [], description="ISO 3166, allowed as source when ip_filter is true; empty: none"
+    )
+    max_daily_usage: DailyMoney | None = Field(None, description="per local day; null = no limit")
+    daily_usage_alerts: Annotated[list[Percent], Field(max_length=10), AfterValidator(unique_items)] = Field(
+        [80, 100],
+        description="percent of the daily limit at which a mail warns, once a day each",
+    )
+    daily_usage_emails: Annotated[list[Email], Field(max_length=20), AfterValidator(unique_items)] = Field(
+        [], description="who gets those mails; empty: nobody; the client may edit it"
+    )
+    client_spend_cap: DailyMoney | None = Field(
+        None, description="the client's own, lower daily limit, which it may edit; null: none"
+    )
+    credit_limit: Annotated[int, MoneyText(decimals=2)] | None = Field(
+        None, description="of postpaid only: how far below zero the balance may go; null: no limit"
+    )
+    invoice_data: InvoiceData = Field(InvoiceData(), description="who its invoices are made out to")
+    show_billing_details: bool = Field(
+        False, description="false: prices, rating profiles and invoices are hidden from its people"
+    )
+    outgoing_ddi_id: UUID | None = Field(
+        None, description="the number shown when nothing else gives one; null: none; the client may edit it"
+    )
+    withhold_number: bool = Field(
+        False, description="call anonymously unless a call asks otherwise; the client may edit it"
+    )
+    allow_recording_removal: bool = Field(True, description="false: its people can't delete recordings")
+    outage_policy: Literal["deny", "domestic", "allow"] = Field(
+        "deny",
+        description="of calls out while limits or rates are away: refuse, ordinary numbers at home, or allow",
+    )
     distribution: Literal["hash", "round-robin", "static"] = Field(
         "hash",
         description="over the servers of its set: always the same by its id, by turns, or always the first",

@@ -36,17 +36,23 @@ TABLE = Table(
 class DdiProviderRegistrationFields(ApiModel):
     """What an edge registers as. The password is kept only as HA1, encrypted, and never shown."""
 
-    ddi_provider_id: UUID
-    enabled: bool = True
-    username: SipUser
-    domain: Domain
+    ddi_provider_id: UUID = Field(description="the provider at which it registers")
+    enabled: bool = Field(True, description="false: no edge registers it")
+    username: SipUser = Field(description="the account at the provider; unique in its domain")
+    domain: Domain = Field(description="the provider's SIP domain")
     realm: Annotated[Line, Field(min_length=1, max_length=190, pattern=r'^[^:"]+$')] | None = Field(
         None, description="of its challenges; null: the domain"
     )
     auth_username: SipUser | None = Field(None, description="null: username")
-    auth_password: Annotated[Line, Field(min_length=1, max_length=64)] | None = None
-    auth_proxy: Annotated[str, Field(max_length=200, pattern=r"^sips?:[A-Za-z0-9.:;=\[\]-]+$")] | None = None
-    expires_s: Annotated[int, Field(ge=60, le=86_400)] = 3600
+    auth_password: Annotated[Line, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="of the account; never shown"
+    )
+    auth_proxy: Annotated[str, Field(max_length=200, pattern=r"^sips?:[A-Za-z0-9.:;=\[\]-]+$")] | None = (
+        Field(None, description="SIP URI that REGISTER goes through; null: by the domain")
+    )
+    expires_s: Annotated[int, Field(ge=60, le=86_400)] = Field(
+        3600, description="seconds that a registration is asked for"
+    )
     contact_username: SipUser | None = Field(
         None, description="user of our Contact; null: a random one, for accounts with several DDIs"
     )

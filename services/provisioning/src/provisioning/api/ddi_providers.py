@@ -37,9 +37,9 @@ ADDRESS_TABLE = Table(
 class DdiProviderFields(ApiModel):
     """What can be written of a DDI provider."""
 
-    name: Name
-    description: Description = ""
-    enabled: bool = True
+    name: Name = Field(description="unique in the brand")
+    description: Description = Field("", description="free text for people")
+    enabled: bool = Field(True, description="false: calls from its addresses are refused")
     transformation_set_id: UUID | None = Field(
         None, description="how it writes numbers; null: E.164, with or without the plus"
     )
@@ -49,10 +49,10 @@ class DdiProviderFields(ApiModel):
 class DdiProviderAddressFields(ApiModel):
     """An IPv4 or IPv6 address, or a network in CIDR form, that the provider's calls come from."""
 
-    ddi_provider_id: UUID
-    network: Network
+    ddi_provider_id: UUID = Field(description="the provider whose address it is")
+    network: Network = Field(description="IPv4 or IPv6 address, or a network in CIDR form")
     trusted: bool = Field(False, description="its P-Asserted-Identity is believed (RFC 3325)")
-    description: Description = ""
+    description: Description = Field("", description="free text for people")
 
 
 DDI_PROVIDERS = Resource(

@@ -58,20 +58,31 @@ TABLE = Table(
 class DdiFields(ApiModel):
     """What can be written of a DDI. Without client_id it lies in the brand's pool."""
 
-    number: E164Number
+    number: E164Number = Field(description="E.164 with +, unique on the platform; fixed at creation")
     country: Country | None = Field(None, description="default: the client's, else the brand's")
-    client_id: UUID | None = None
+    client_id: UUID | None = Field(
+        None, description="who has it; null: the brand's pool; it leaves a client only by unlink"
+    )
     ddi_provider_id: UUID | None = Field(None, description="who brings its calls in")
-    description: Annotated[Description, Field(max_length=100)] = ""
+    description: Annotated[Description, Field(max_length=100)] = Field(
+        "", description="free text for people; the client may edit it"
+    )
     kind: Literal["inout", "out"] = Field("inout", description="out: presentation only, never called")
-    state: Literal["porting_in", "active", "ported_out", "quarantine"] = "active"
+    state: Literal["porting_in", "active", "ported_out", "quarantine"] = Field(
+        "active", description="only an active number is called or shown; the others are being moved or rest"
+    )
     target: Literal["none", "device", "fax", "voicemail"] = Field("none", description="where its calls go")
     device_id: UUID | None = Field(None, description="the device, or the one whose voicemail box it is")
     fax_id: UUID | None = Field(None, description="the fax box of target fax; the notifier keeps it")
     call_filter_id: UUID | None = Field(None, description="what its calls pass first")
-    record: Literal["none", "inbound", "outbound", "all"] = "none"
-    display_name: Annotated[Line, Field(max_length=50)] | None = None
-    language: Language | None = None
+    record: Literal["none", "inbound", "outbound", "all"] = Field(
+        "none",
+        description="which of its calls are recorded; needs the feature recordings; the client may edit it",
+    )
+    display_name: Annotated[Line, Field(max_length=50)] | None = Field(
+        None, description="shown as the caller's name on calls to it; null: no name"
+    )
+    language: Language | None = Field(None, description="of announcements to its callers; null: the client's")
     unusual_number: bool = Field(False, description="take a number that phonenumbers knows no range for")
 
 

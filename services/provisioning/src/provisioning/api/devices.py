@@ -56,14 +56,22 @@ class DeviceFields(ApiModel):
     name: Annotated[str, Field(min_length=1, max_length=65, pattern=r"^[a-zA-Z0-9_*]+$")] = Field(
         description="unique in the brand; the SIP user"
     )
-    description: Description = ""
-    enabled: bool = True
+    description: Description = Field("", description="free text for people")
+    enabled: bool = Field(True, description="false: it can neither register nor call; emergency calls go on")
     direct_connectivity: bool = Field(False, description="known by its address, does not register")
-    transport: Transport | None = None
-    ip: Address | None = None
-    port: Port | None = None
-    ruri_domain: Domain | None = None
-    trust_sdp: bool = False
+    transport: Transport | None = Field(
+        None, description="of a direct device, which needs one; null: it registers"
+    )
+    ip: Address | None = Field(
+        None, description="of a direct device: where it calls from and is called at; null: by ruri_domain"
+    )
+    port: Port | None = Field(None, description="of a direct device, needed with ip; null: none")
+    ruri_domain: Domain | None = Field(
+        None, description="of a direct device: host of the URI that calls to it carry; null: its ip"
+    )
+    trust_sdp: bool = Field(
+        False, description="of a direct device: its SDP names real addresses; false: it may be behind NAT"
+    )
     outgoing_ddi_id: UUID | None = Field(None, description="null: the client's")
     language: Language | None = Field(None, description="null: the client's")
     transformation_set_id: UUID | None = Field(None, description="null: the client's")
@@ -78,10 +86,12 @@ class DeviceFields(ApiModel):
         1, description="received calls at once, 0 = unlimited"
     )
     max_calls_per_minute: PerMinute | None = Field(None, description="placed calls; null: the client's")
-    t38_passthrough: bool = False
-    rtp_encryption: bool = False
-    multi_contact: bool = True
-    password: Annotated[str, Field(max_length=256)] | None = None
+    t38_passthrough: bool = Field(False, description="faxes pass as T.38")
+    rtp_encryption: bool = Field(False, description="true: its media must be SRTP")
+    multi_contact: bool = Field(True, description="true: all its registrations ring; false: only the latest")
+    password: Annotated[str, Field(max_length=256)] | None = Field(
+        None, description="SIP password; left out: made when needed; shown once by that write, never again"
+    )
     reset_credentials: bool = Field(False, description="make a new password; needed to change the name")
 
 

@@ -30,9 +30,11 @@ TABLE = Table(
 class EdgeFields(ApiModel):
     """What can be written of an edge. Creating it answers its key, once."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-    description: Description = ""
-    enabled: bool = True
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = Field(
+        description="unique on the platform"
+    )
+    description: Description = Field("", description="free text for people")
+    enabled: bool = Field(True, description="false: its key is refused")
     control_url: Annotated[str, Field(max_length=300, pattern=r"^https?://[^\s]+$")] | None = Field(
         None, description="where commands reach it at once (JSON-RPC)"
     )

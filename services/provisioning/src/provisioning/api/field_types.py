@@ -35,7 +35,10 @@ Address = Annotated[str, Field(max_length=45), _checked(canonical_address, "addr
 Network = Annotated[str, Field(max_length=49), _checked(canonical_network, "network")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MaxCalls = Annotated[int, Field(ge=0, le=100_000, description="0 = unlimited")]
-MaxCallSeconds = Annotated[int, Field(ge=1, le=10_800, description="cap of one call; null: 3 hours")]
+MaxCallSeconds = Annotated[
+    Annotated[int, Field(ge=1, le=10_800)] | None,
+    Field(description="cap of one call in seconds; null: 3 hours"),
+]
 SipUser = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.!~*'()&=+$,;?/+-]+$")]
 Transport = Literal["udp", "tcp", "tls"]
 
@@ -43,10 +46,22 @@ Transport = Literal["udp", "tcp", "tls"]
 class InvoiceData(ApiModel):
     """Who is invoiced, or who invoices."""
 
-    legal_name: Annotated[Line, Field(max_length=255)] | None = None
-    tax_id: Annotated[Line, Field(max_length=25)] | None = None
-    address: Annotated[Line, Field(max_length=255)] | None = None
-    postal_code: Annotated[Line, Field(max_length=10)] | None = None
-    town: Annotated[Line, Field(max_length=255)] | None = None
-    province: Annotated[Line, Field(max_length=255)] | None = None
-    country: Annotated[Line, Field(max_length=255)] | None = None
+    legal_name: Annotated[Line, Field(max_length=255)] | None = Field(
+        None, description="name of the person or company; null: none"
+    )
+    tax_id: Annotated[Line, Field(max_length=25)] | None = Field(
+        None, description="VAT or tax number; null: none"
+    )
+    address: Annotated[Line, Field(max_length=255)] | None = Field(
+        None, description="street and house number; null: none"
+    )
+    postal_code: Annotated[Line, Field(max_length=10)] | None = Field(
+        None, description="as the country writes it; null: none"
+    )
+    town: Annotated[Line, Field(max_length=255)] | None = Field(None, description="city or town; null: none")
+    province: Annotated[Line, Field(max_length=255)] | None = Field(
+        None, description="state or province; null: none"
+    )
+    country: Annotated[Line, Field(max_length=255)] | None = Field(
+        None, description="name of the country as it is printed; null: none"
+    )

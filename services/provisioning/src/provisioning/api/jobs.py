@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from landline.chassis.resources import ApiModel, Resource, Rights, owned_by_brand
+from pydantic import Field
 from sqlalchemy import Column, DateTime, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -29,14 +30,14 @@ TABLE = Table(
 class JobRead(ApiModel):
     """`errors`: line (from 1), field, code, message; the first 1,000. `result` once it is done."""
 
-    kind: str
-    state: Literal["queued", "running", "done", "failed"]
-    rows_done: int
-    rows_total: int | None
-    error_count: int
-    errors: list[dict[str, Any]]
-    result: dict[str, Any] | None
-    finished_at: datetime | None
+    kind: str = Field(description="what it does, such as an import of DDIs")
+    state: Literal["queued", "running", "done", "failed"] = Field(description="done and failed are final")
+    rows_done: int = Field(description="rows handled so far")
+    rows_total: int | None = Field(description="rows in the file; null: not counted yet")
+    error_count: int = Field(description="all errors, also those that errors leaves out")
+    errors: list[dict[str, Any]] = Field(description="line (from 1), field, code, message; the first 1,000")
+    result: dict[str, Any] | None = Field(description="what it made; null until it is done")
+    finished_at: datetime | None = Field(description="null: not over yet")
 
 
 class NothingToWrite(ApiModel):

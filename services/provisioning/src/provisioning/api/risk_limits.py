@@ -59,11 +59,22 @@ class BrandRiskFields(ApiModel):
 class ClientRiskFields(ApiModel):
     """The same limits of one client. null: the brand's. The client's people may only tighten them."""
 
-    allowed_risk_classes: RiskClasses | None = None
-    price_cap_per_minute: PriceCap | None = None
-    max_calls_per_minute: PerMinute | None = None
-    spend_per_hour: HourMoney | None = None
-    probation_days: ProbationDays | None = None
+    allowed_risk_classes: RiskClasses | None = Field(
+        None, description="kinds of destination it may call; null: the brand's"
+    )
+    price_cap_per_minute: PriceCap | None = Field(
+        None, description="calls dearer than this a minute are refused; null: the brand's"
+    )
+    max_calls_per_minute: PerMinute | None = Field(
+        None, description="calls placed in any 60 seconds; 0 = unlimited, null: the brand's"
+    )
+    spend_per_hour: HourMoney | None = Field(
+        None, description="most that it may spend in an hour; null: the brand's"
+    )
+    probation_days: ProbationDays | None = Field(
+        None,
+        description="days from its creation at half of these two limits; null: the brand's",
+    )
 
 
 class OperatorLimits(ApiModel):

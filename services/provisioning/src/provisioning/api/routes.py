@@ -39,19 +39,33 @@ class RouteFields(ApiModel):
     """static: one carrier_id; lcr: carrier_ids, cheapest first for each call; block: no carrier."""
 
     client_id: UUID | None = Field(None, description="null: for all clients of the brand")
-    enabled: bool = True
-    kind: Literal["pattern", "group", "fax", "emergency"] = "pattern"
-    mode: Literal["static", "lcr", "block"] = "static"
+    enabled: bool = Field(True, description="false: calls pass it by")
+    kind: Literal["pattern", "group", "fax", "emergency"] = Field(
+        "pattern",
+        description="which calls it takes: to a pattern, to a group of patterns, faxes, or emergency calls",
+    )
+    mode: Literal["static", "lcr", "block"] = Field(
+        "static",
+        description="one carrier, the cheapest of several, or refuse; emergency calls are never blocked",
+    )
     destination_pattern_id: UUID | None = Field(None, description="needed by kind pattern")
     destination_pattern_group_id: UUID | None = Field(None, description="needed by kind group")
-    carrier_id: UUID | None = None
-    carrier_ids: Annotated[list[UUID], Field(max_length=20), AfterValidator(unique_items)] = []
+    carrier_id: UUID | None = Field(None, description="needed by mode static, and only there")
+    carrier_ids: Annotated[list[UUID], Field(max_length=20), AfterValidator(unique_items)] = Field(
+        [], description="needed by mode lcr, and only there"
+    )
     priority: Annotated[int, Field(ge=0, le=254, description="lower first")] = 1
     weight: Annotated[int, Field(ge=1, le=20, description="share among equal priorities")] = 1
     stopper: bool = Field(False, description="no later priority is tried after this one")
-    prefix: Annotated[str, Field(max_length=25, pattern=r"^[0-9+*#]*$")] = ""
-    force_clid: E164Number | None = None
-    disable_diversion: bool = False
+    prefix: Annotated[str, Field(max_length=25, pattern=r"^[0-9+*#]*$")] = Field(
+        "", description="put before the number as the carrier writes it; only mode static"
+    )
+    force_clid: E164Number | None = Field(
+        None, description="number shown instead of the caller's; only mode static; null: the caller's"
+    )
+    disable_diversion: bool = Field(
+        False, description="no Diversion header; a forwarded call shows the number that forwards"
+    )
 
 
 async def _fit_the_mode(change: Change) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from landline.chassis.auth import Principal
@@ -43,10 +43,13 @@ def resource_router(registry: Registry, resource: Resource) -> APIRouter:
 def _add_list(router: APIRouter, resource: Resource, read: type[BaseModel]) -> None:
     page: Any = create_model(
         f"{read.__name__}Page",
-        items=(list[read], ...),  # type: ignore[valid-type]
-        next_cursor=(str | None, None),
-        total=(int | None, None),
-        total_estimated=(bool | None, None),
+        items=(list[read], Field(description="the rows of this page")),  # type: ignore[valid-type]
+        next_cursor=(
+            str | None,
+            Field(None, description="the cursor of the next page; null: this is the last"),
+        ),
+        total=(int | None, Field(None, description="rows on all pages; only when asked for with count")),
+        total_estimated=(bool | None, Field(None, description="true: total is an estimate")),
     )
     described: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
