@@ -9,7 +9,7 @@ import pytest
 from landline.chassis.embedded.services import load_services
 from landline.chassis.settings import Settings
 
-from tests.support.openapi_rules import faults, lint, operations, resolve
+from tests.support.openapi_rules import faults, lint, operations, refs, resolve
 
 CRUD = ("get", "post"), ("get", "patch", "delete")
 FIRST_CUT: dict[str, dict[str, Any]] = {
@@ -181,3 +181,41 @@ def test_a_client_has_the_fields_of_the_contract() -> None:
     answer = spec["paths"]["/api/provisioning/v1/clients/{id}"]["get"]["responses"]["200"]
     schema = resolve(spec, answer["content"]["application/json"]["schema"]["$ref"])
     assert set(CLIENT.split()) - set(schema["properties"]) == set()
+
+
+EDGE_TAG = "edge"
+
+
+def test_whoever_integrates_an_edge_is_told_what_every_field_means() -> None:
+    """An edge is written from this document alone: a field without words is guessed, at a caller's cost."""
+    whole = document("call-control")
+    schemas = whole["components"]["schemas"]
+    reached = _reached(whole, {"ProblemDetails"})
+    silent = [
+        f"{name}.{field}"
+        for name in sorted(reached)
+        for field, schema in schemas[name].get("properties", {}).items()
+        if not schema.get("description")
+    ]
+    assert "CallRequest" in reached
+    assert silent == []
+
+
+def test_an_operation_of_the_edge_says_more_than_its_name() -> None:
+    """What it does, whether it may be repeated, what it answers."""
+    own = [each for _, _, each in operations(document("call-control")) if EDGE_TAG in each.get("tags", ())]
+    assert len(own) == 13
+    assert [each["summary"] for each in own if len(each["description"]) < 2 * len(each["summary"])] == []
+
+
+def _reached(whole: dict[str, Any], others: set[str]) -> set[str]:
+    """Names of the schemas that the edge's operations use, without `others`."""
+    found: set[str] = set()
+    waiting: list[Any] = [each for _, _, each in operations(whole) if EDGE_TAG in each.get("tags", ())]
+    while waiting:
+        for ref in refs(waiting.pop()):
+            name = ref.rpartition("/")[2]
+            if name not in found | others:
+                found.add(name)
+                waiting.append(whole["components"]["schemas"][name])
+    return found

@@ -31,6 +31,16 @@ _FIELDS: Final[dict[str, Callable[[LiveCall], str | None]]] = {
 }
 NAMES: Final = (*_FIELDS, "caller", "admitted_at__gte", "admitted_at__lt")
 
+_SAID: Final = {
+    "limit": f"Calls per page, 1 to {MOST_ROWS}; {DEFAULT_ROWS} when left out.",
+    "cursor": "`next_cursor` of the page before.",
+    "sort": "`-admitted_at`, the only order.",
+    "count": "`true`: tell the `total`, by client or brand alone.",
+    "admitted_at__gte": "Calls admitted at this UTC time or later.",
+    "admitted_at__lt": "Calls admitted before this UTC time.",
+    "caller": "Calls that show exactly this caller, as the token may see it.",
+}
+
 
 @dataclass
 class CallQuery:
@@ -136,5 +146,6 @@ def _moment(value: str) -> int:
 
 def described() -> list[dict[str, Any]]:
     """The parameters for OpenAPI."""
-    names = ("limit", "cursor", "sort", "count", *NAMES)
-    return [{"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in names]
+    names = {**_SAID, **{name: f"Calls with exactly this {name}." for name in NAMES if name not in _SAID}}
+    place = {"in": "query", "required": False, "schema": {"type": "string"}}
+    return [{"name": name, "description": said, **place} for name, said in names.items()]

@@ -25,8 +25,13 @@ router = APIRouter(tags=["live calls"])
 AUDIT = resource_router(Registry("call-control", (AUDIT_RESOURCE,)), AUDIT_RESOURCE)
 """Call-control's own part of the audit log: hang-ups."""
 log = structlog.get_logger(__name__)
+_SAID = {
+    "X-Reason": "Why, in words: kept in the audit log.",
+    "Idempotency-Key": "A text of one's own: repeated with it, the call is hung up and noted once.",
+}
 _HEADERS = [
-    {"name": name, "in": "header", "schema": {"type": "string"}} for name in ("X-Reason", "Idempotency-Key")
+    {"name": name, "in": "header", "description": said, "schema": {"type": "string"}}
+    for name, said in _SAID.items()
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -13,7 +13,7 @@ from landline.chassis.csv_text import csv_line, wants_csv
 from landline.chassis.problems import responses
 from landline.kernel.clock import iso
 from landline.kernel.money import decimal_string
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from call_control.api.details import prices_hidden
 from call_control.api.filters import MOST_ROWS, CallQuery, described, parse_query
@@ -31,30 +31,38 @@ class LiveCallOut(BaseModel):
     """A live call. Money as decimal strings; `held` is told to operators only, and a caller who withholds is
     anonymous to the called client."""
 
-    call_id: str
-    state: str
-    direction: str
-    brand_id: str
-    client_id: str
-    device_id: str | None
-    ddi_id: str | None
-    caller: str
-    callee: str
-    billing_method: str
-    admitted_at: str
-    ringing_at: str | None
-    answered_at: str | None
-    held: str | None
-    currency: str
-    edge_id: str | None
+    call_id: Annotated[str, Field(description="Names the call everywhere.")]
+    state: Annotated[str, Field(description="`admitted`, `ringing` or `answered`.")]
+    direction: Annotated[str, Field(description="`outbound` or `inbound`.")]
+    brand_id: Annotated[str, Field(description="UUID of the brand.")]
+    client_id: Annotated[str, Field(description="UUID of the client whose call it is.")]
+    device_id: Annotated[
+        str | None, Field(description="UUID of the calling or called device; null where there is none.")
+    ]
+    ddi_id: Annotated[
+        str | None, Field(description="UUID of the number shown or called; null where there is none.")
+    ]
+    caller: Annotated[str, Field(description="Number shown; `anonymous` to the called client when withheld.")]
+    callee: Annotated[str, Field(description="Number called.")]
+    billing_method: Annotated[str, Field(description="`prepaid`, `pseudoprepaid`, `postpaid` or `none`.")]
+    admitted_at: Annotated[str, Field(description="ISO UTC.")]
+    ringing_at: Annotated[str | None, Field(description="ISO UTC; null while it does not ring.")]
+    answered_at: Annotated[str | None, Field(description="ISO UTC; null while it is not answered.")]
+    held: Annotated[
+        str | None, Field(description="Money held for it now, a decimal string; null to a client's people.")
+    ]
+    currency: Annotated[str, Field(description="ISO 4217, of `held`.")]
+    edge_id: Annotated[str | None, Field(description="UUID of the edge that has it; null when not known.")]
 
 
 class LiveCallPage(BaseModel):
     """A page of live calls, newest first. A page may be short and still have a `next_cursor`."""
 
-    items: list[LiveCallOut]
-    next_cursor: str | None
-    total: int | None = None
+    items: Annotated[list[LiveCallOut], Field(description="Live calls, the most recently admitted first.")]
+    next_cursor: Annotated[str | None, Field(description="`cursor` of the next page; null after the last.")]
+    total: Annotated[int | None, Field(description="How many the counters know; only with `count=true`.")] = (
+        None
+    )
 
 
 @router.get(
@@ -175,18 +183,20 @@ class UsageOut(BaseModel):
     What calls cost and what is left of the money: null to a client's people who see no billing details.
     """
 
-    client_id: str
-    active_calls: int
-    day: str
-    day_spend: str | None
-    day_held: str | None
-    max_daily_usage: str | None
-    available: str | None
-    held: str | None
-    settled: str | None
-    unposted: str | None
-    rejected: int
-    currency: str
+    client_id: Annotated[str, Field(description="UUID of the client.")]
+    active_calls: Annotated[int, Field(description="Calls now, ringing ones too.")]
+    day: Annotated[str, Field(description="The client's local day, as `YYYY-MM-DD`.")]
+    day_spend: Annotated[str | None, Field(description="Charges of ended calls of the day.")]
+    day_held: Annotated[str | None, Field(description="Holds of live calls that count on the day.")]
+    max_daily_usage: Annotated[str | None, Field(description="The limit in force; null: none.")]
+    available: Annotated[str | None, Field(description="What new calls may hold.")]
+    held: Annotated[str | None, Field(description="What live calls hold.")]
+    settled: Annotated[str | None, Field(description="The balance as billing posted it last.")]
+    unposted: Annotated[
+        str | None, Field(description="Charges of ended calls that billing has not posted yet.")
+    ]
+    rejected: Annotated[int, Field(description="Calls refused in this UTC day.")]
+    currency: Annotated[str, Field(description="ISO 4217, of all amounts, which are decimal strings.")]
 
 
 @router.get(

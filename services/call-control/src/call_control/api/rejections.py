@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from landline.chassis.auth import Principal
 from landline.chassis.resources import ApiModel, Registry, Resource, Rights, Row, resource_router
+from pydantic import Field
 
 from call_control.adapters.tables import REJECTIONS
 from call_control.api.details import find_out, hidden_here
@@ -26,23 +27,34 @@ class RejectionRead(ApiModel):
     Those who see no billing details are told no figures of money.
     """
 
-    brand_id: UUID | None
-    client_id: UUID | None
-    reason: str
-    sip_code: int
-    rule: str
-    limit: str | None
-    value: str | None
-    detail: str
-    remedy: str
-    direction: str
-    source_ip: str | None
-    device_id: UUID | None
-    caller: str | None
-    withheld_caller: str | None
-    callee: str | None
-    attempt_id: str
-    trace: list[dict[str, Any]]
+    brand_id: Annotated[UUID | None, Field(description="UUID; null when no brand was recognised.")]
+    client_id: Annotated[UUID | None, Field(description="UUID; null when no client was recognised.")]
+    reason: Annotated[str, Field(description="Machine code, such as `max_calls_reached`.")]
+    sip_code: Annotated[int, Field(description="Status that the caller got.")]
+    rule: Annotated[str, Field(description="The step that refused; `counters` for limits and money.")]
+    limit: Annotated[
+        str | None,
+        Field(description="The limit that was met; null where the reason has none, or it may not be seen."),
+    ]
+    value: Annotated[str | None, Field(description="What met it; null as `limit`.")]
+    detail: Annotated[str, Field(description="The particulars in words.")]
+    remedy: Annotated[str, Field(description="What to do about it.")]
+    direction: Annotated[str, Field(description="`outbound` or `inbound`.")]
+    source_ip: Annotated[
+        str | None, Field(description="Address that the call came from; null when not told.")
+    ]
+    device_id: Annotated[UUID | None, Field(description="UUID; null when no device was recognised.")]
+    caller: Annotated[
+        str | None, Field(description="Number of the caller; `anonymous` when withheld, null when not known.")
+    ]
+    withheld_caller: Annotated[
+        str | None, Field(description="Number of a caller who withholds, to operators only; else null.")
+    ]
+    callee: Annotated[str | None, Field(description="Number called; null when it was none.")]
+    attempt_id: Annotated[str, Field(description="The edge's id of the attempt.")]
+    trace: Annotated[
+        list[dict[str, Any]], Field(description="Each step's `step`, `outcome` and `detail`, in order.")
+    ]
 
 
 def _shown_to(row: Row, principal: Principal) -> Row:

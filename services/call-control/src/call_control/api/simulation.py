@@ -33,10 +33,19 @@ NO_ATTEMPT = "00000000-0000-0000-0000-000000000000"
 class SimulateRequest(CallRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /calls`, and what to price: a duration, a moment (default: now)."""
 
-    attempt_id: UuidText = NO_ATTEMPT
-    sip_call_id: Annotated[str, Meta(max_length=256)] = ""
-    duration_s: Annotated[int, Meta(ge=0, le=86_400)] | None = None
-    at: str | float | int | None = None
+    attempt_id: Annotated[UuidText, Meta(description="May be left out: nothing is admitted.")] = NO_ATTEMPT
+    sip_call_id: Annotated[str, Meta(max_length=256, description="May be left out.")] = ""
+    duration_s: Annotated[
+        Annotated[int, Meta(ge=0, le=86_400)] | None,
+        Meta(description="Seconds of conversation to price; null: no price is asked for."),
+    ] = None
+    at: Annotated[
+        str | float | int | None,
+        Meta(
+            description="The moment to decide for: ISO 8601 with a zone, or epoch seconds with a "
+            "fraction; null: now."
+        ),
+    ] = None
 
 
 class Step(msgspec.Struct, frozen=True):

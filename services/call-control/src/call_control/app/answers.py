@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from call_control.domain.admission.case import AnyTarget, Case, Leg
 from call_control.domain.denials import Denial
@@ -18,53 +19,88 @@ COUNTERS: Final = "counters"
 """The rule of a denial by the admission script."""
 CHALLENGE: Final = b'{"decision":"challenge"}'
 
+CallIdText = Annotated[
+    str, Meta(description="Names the call in reports, lists and records: `<partition>-<UUID>`.")
+]
+ClientIdText = Annotated[str, Meta(description="UUID of the client whose call it is.")]
+BrandIdText = Annotated[str, Meta(description="UUID of its brand.")]
+CallerText = Annotated[
+    str, Meta(description="The number shown, in E.164; `anonymous` to a called device when it is withheld.")
+]
+CalleeText = Annotated[
+    str, Meta(description="The number called, in E.164; an emergency or special number as dialled.")
+]
+IsWithheld = Annotated[bool, Meta(description="Whether the caller's number is withheld (RFC 3323).")]
+IsRecorded = Annotated[bool, Meta(description="Whether the media endpoint is to record the call.")]
+RelaySetName = Annotated[
+    str, Meta(description="Name of the set of media relays to use; `default` when none is chosen.")
+]
+ServerName = Annotated[str, Meta(description="Media endpoint for this call's boxes and announcements.")]
+LanguageText = Annotated[
+    str, Meta(description="Of announcements: the number's, else the device's, else the client's.")
+]
+
 
 class Allow(msgspec.Struct, frozen=True, kw_only=True):
     """An allow without `ticket` and `max_duration_s`: they follow from the call and what was payable."""
 
-    decision: str = "allow"
-    call_id: str
-    client_id: str
-    brand_id: str
-    device_id: str
-    ddi_id: str | None
-    billing_method: str
-    call_class: str
-    caller: str
-    callee: str
-    withhold: bool
-    record: bool
-    media_relay_set: str
-    application_server: str
-    language: str
-    routes: tuple[Leg, ...]
+    decision: Annotated[str, Meta(description="Always `allow`.")] = "allow"
+    call_id: CallIdText
+    client_id: ClientIdText
+    brand_id: BrandIdText
+    device_id: Annotated[str, Meta(description="UUID of the calling device.")]
+    ddi_id: Annotated[str | None, Meta(description="UUID of the number (DDI) shown; null when none is.")]
+    billing_method: Annotated[str, Meta(description="`prepaid`, `pseudoprepaid`, `postpaid` or `none`.")]
+    call_class: Annotated[
+        str, Meta(description="`normal`, `emergency` or `special`. An emergency call must never be cut.")
+    ]
+    caller: CallerText
+    callee: CalleeText
+    withhold: IsWithheld
+    record: IsRecorded
+    media_relay_set: RelaySetName
+    application_server: ServerName
+    language: LanguageText
+    routes: Annotated[
+        tuple[Leg, ...],
+        Meta(
+            description="Servers to try in this order, at most 5; empty when the call stays on this platform."
+        ),
+    ]
 
 
 class AllowInbound(msgspec.Struct, frozen=True, kw_only=True):
     """An allow of a call from outside, without `ticket` and `max_duration_s`."""
 
-    decision: str = "allow"
-    direction: str = "inbound"
-    call_id: str
-    client_id: str
-    brand_id: str
-    device_id: str | None
-    ddi_id: str
-    caller: str
-    callee: str
-    withhold: bool
-    record: bool
-    media_relay_set: str
-    application_server: str
-    language: str
-    targets: tuple[AnyTarget, ...]
+    decision: Annotated[str, Meta(description="Always `allow`.")] = "allow"
+    direction: Annotated[str, Meta(description="Always `inbound`: go on by `targets`.")] = "inbound"
+    call_id: CallIdText
+    client_id: ClientIdText
+    brand_id: BrandIdText
+    device_id: Annotated[
+        str | None, Meta(description="UUID of the called device; null where the number leads to none.")
+    ]
+    ddi_id: Annotated[str, Meta(description="UUID of the number (DDI) called.")]
+    caller: CallerText
+    callee: CalleeText
+    withhold: IsWithheld
+    record: IsRecorded
+    media_relay_set: RelaySetName
+    application_server: ServerName
+    language: LanguageText
+    targets: Annotated[
+        tuple[AnyTarget, ...],
+        Meta(description="Where to send the call: a device, a voicemail box or a fax box."),
+    ]
 
 
 class LegCall(msgspec.Struct, frozen=True):
     """A call that shares the SIP dialog of the first one: it is listed, reported and ended with it."""
 
-    call_id: str
-    ticket: str
+    call_id: Annotated[
+        str, Meta(description="Names this call in a list; it is reported through the first one.")
+    ]
+    ticket: Annotated[str, Meta(description="This call's own ticket, for a resync.")]
 
 
 class AllowOnward(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,45 +110,94 @@ class AllowOnward(msgspec.Struct, frozen=True, kw_only=True):
     last of `legs`, whose way that is. `longest_s`: the least bound of all of them.
     """
 
-    decision: str = "allow"
-    direction: str
-    call_id: str
-    child_call_id: str
-    legs: tuple[LegCall, ...]
-    client_id: str
-    brand_id: str
-    device_id: str | None
-    ddi_id: str | None
-    billing_method: str
-    call_class: str
-    caller: str
-    callee: str
-    withhold: bool
-    record: bool
-    media_relay_set: str
-    application_server: str
-    language: str
-    routes: tuple[Leg, ...]
-    targets: tuple[AnyTarget, ...]
-    longest_s: int
+    decision: Annotated[str, Meta(description="Always `allow`.")] = "allow"
+    direction: Annotated[str, Meta(description="`outbound`: go on by `routes`; `inbound`: by `targets`.")]
+    call_id: CallIdText
+    child_call_id: Annotated[
+        str,
+        Meta(
+            description="The last of `legs`: send it as `leg_call_id` when this way was the one that "
+            "was reached."
+        ),
+    ]
+    legs: Annotated[
+        tuple[LegCall, ...],
+        Meta(
+            description="The calls that share the dialog beside the first, in order. Heartbeats list "
+            "them too."
+        ),
+    ]
+    client_id: ClientIdText
+    brand_id: BrandIdText
+    device_id: Annotated[
+        str | None, Meta(description="UUID of the last call's device; null where it has none.")
+    ]
+    ddi_id: Annotated[
+        str | None,
+        Meta(
+            description="UUID of the number (DDI) shown or called by the last call; null when there is none."
+        ),
+    ]
+    billing_method: Annotated[
+        str, Meta(description="Of the last call: `prepaid`, `pseudoprepaid`, `postpaid` or `none`.")
+    ]
+    call_class: Annotated[str, Meta(description="Of the last call: `normal`, `emergency` or `special`.")]
+    caller: CallerText
+    callee: CalleeText
+    withhold: IsWithheld
+    record: IsRecorded
+    media_relay_set: RelaySetName
+    application_server: ServerName
+    language: LanguageText
+    routes: Annotated[
+        tuple[Leg, ...],
+        Meta(
+            description="Of the last call, when outbound: servers to try in this order, at most 5; else "
+            "empty."
+        ),
+    ]
+    targets: Annotated[
+        tuple[AnyTarget, ...],
+        Meta(description="Of the last call, when inbound: where to send it; else empty."),
+    ]
+    longest_s: Annotated[
+        int,
+        Meta(
+            description="Seconds: the least bound of all the calls. `max_duration_s` takes it into account."
+        ),
+    ]
 
 
 class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal: code, SIP answer, this call's figures, and the sentence that says what to do."""
 
-    decision: str = "deny"
-    attempt_id: str
-    reason: str
-    sip_code: int
-    sip_reason: str
-    retry_after_s: int | None
-    announcement: str | None
-    detail: str
-    sentence: str
-    rule: str
-    limit: str | None
-    value: str | None
-    remedy: str
+    decision: Annotated[str, Meta(description="Always `deny`.")] = "deny"
+    attempt_id: Annotated[
+        str, Meta(description="The attempt refused; after `failed`: the call and what failed.")
+    ]
+    reason: Annotated[
+        str, Meta(description="Machine code, such as `max_calls_reached`; the codes never change.")
+    ]
+    sip_code: Annotated[int, Meta(description="Status to answer the caller with.")]
+    sip_reason: Annotated[str, Meta(description="Reason phrase to answer with.")]
+    retry_after_s: Annotated[
+        int | None, Meta(description="Seconds for a Retry-After header; null: send none.")
+    ]
+    announcement: Annotated[
+        str | None,
+        Meta(
+            description="SIP URI at the media endpoint that tells the caller; null: answer `sip_code` "
+            "at once."
+        ),
+    ]
+    detail: Annotated[str, Meta(description="This call's figures in words: `client limit 2, active 2`.")]
+    sentence: Annotated[str, Meta(description="What the code means and what to do about it, for people.")]
+    rule: Annotated[str, Meta(description="The step that refused; `counters` for limits and money.")]
+    limit: Annotated[
+        str | None, Meta(description="The limit that was met, as text; null where the reason has none.")
+    ]
+    value: Annotated[str | None, Meta(description="What met it, as text; null where the reason has none.")]
+    remedy: Annotated[str, Meta(description="The part of `sentence` that says what to do.")]
 
 
 _encode = msgspec.json.Encoder().encode

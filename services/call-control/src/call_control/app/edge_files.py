@@ -6,9 +6,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from random import Random
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from call_control.domain.address_book import AddressBook
 from call_control.domain.admission import routing
@@ -24,33 +25,45 @@ NOBODY: Final = "anonymous"
 class Peer(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """An address or network, and what it is. `domain`: of a direct device's brand."""
 
-    network: str
-    kind: str
-    transport: str | None = None
-    domain: str | None = None
+    network: Annotated[str, Meta(description="Address or network in CIDR form, IPv4 or IPv6.")]
+    kind: Annotated[
+        str, Meta(description="`provider` (of DDIs), `device` (with a fixed address) or `carrier`.")
+    ]
+    transport: Annotated[str | None, Meta(description="Of a carrier's server; null: any.")] = None
+    domain: Annotated[
+        str | None, Meta(description="SIP domain of a device's brand; null for the others.")
+    ] = None
 
 
 class Peers(msgspec.Struct, frozen=True):
     """Answer of `GET /edges/peers`; `version` changes with the content."""
 
-    version: str
-    peers: list[Peer]
+    version: Annotated[
+        str, Meta(description="Changes with the content: the same one means nothing to reload.")
+    ]
+    peers: Annotated[list[Peer], Meta(description="Sorted, without repetitions.")]
 
 
 class EmergencyNumber(msgspec.Struct, frozen=True, kw_only=True):
     """An emergency number of a SIP domain as dialled, the caller to show, and where it goes, in order."""
 
-    domain: str
-    number: str
-    caller: str | None
-    routes: tuple[Leg, ...]
+    domain: Annotated[str, Meta(description="SIP domain of the brand whose devices dial it.")]
+    number: Annotated[str, Meta(description="As dialled.")]
+    caller: Annotated[
+        str | None, Meta(description="Number to show, in E.164; null: the brand has none, call anonymously.")
+    ]
+    routes: Annotated[tuple[Leg, ...], Meta(description="Servers to try in this order; never empty.")]
 
 
 class Fallback(msgspec.Struct, frozen=True):
     """Answer of `GET /edges/fallback`."""
 
-    version: str
-    emergency: list[EmergencyNumber]
+    version: Annotated[
+        str, Meta(description="Changes with the content: the same one means nothing to reload.")
+    ]
+    emergency: Annotated[
+        list[EmergencyNumber], Meta(description="Every emergency number of every brand, by domain.")
+    ]
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

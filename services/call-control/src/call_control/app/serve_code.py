@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from call_control.app.admit_call import Answer
 from call_control.app.recorded import CallBusy
@@ -35,10 +36,12 @@ class KeepsAnswers(Protocol):
 class ServiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What was done, and the media address that says so (contracts section 4)."""
 
-    decision: str = "service"
-    service: str
-    uri: str
-    detail: str
+    decision: Annotated[str, Meta(description="Always `service`.")] = "service"
+    service: Annotated[
+        str, Meta(description="What was done: `forward_set`, `forward_cleared` or `voicemail`.")
+    ]
+    uri: Annotated[str, Meta(description="SIP URI at the media endpoint: send the caller there.")]
+    detail: Annotated[str, Meta(description="The same in words, for people.")]
 
 
 _encode = msgspec.json.Encoder().encode

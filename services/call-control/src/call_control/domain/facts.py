@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from landline.kernel.numbers import E164
 from landline.numbering.transformations import TransformationSet
 from landline.rating.lookup import Profile
+from msgspec import Meta
 
 from call_control.domain.forwarding import CallFilter, CallForward, Forwarded
 from call_control.domain.live_call import Terms
@@ -298,11 +299,24 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """Where a registered device is reached (RFC 3261 section 10, RFC 3327): `received` is the address its
     REGISTER came from, `edge` the edge that holds the flow."""
 
-    uri: str
-    received: str | None = None
-    path: str | None = None
-    edge: str | None = None
-    expires_at_ms: int = 0
+    uri: Annotated[str, Meta(description="Contact of the device: the Request-URI.")]
+    received: Annotated[
+        str | None,
+        Meta(
+            description="SIP URI that its REGISTER came from, where it differs (NAT): send there. Null: "
+            "to `uri`."
+        ),
+    ] = None
+    path: Annotated[
+        str | None, Meta(description="Path header to send it through (RFC 3327); null: none.")
+    ] = None
+    edge: Annotated[
+        str | None,
+        Meta(description="Name of the edge that holds the flow; null for a device with a fixed address."),
+    ] = None
+    expires_at_ms: Annotated[
+        int, Meta(description="When the registration ends, Unix milliseconds; 0: never (fixed address).")
+    ] = 0
 
 
 class KeptContact(Contact, frozen=True, kw_only=True):

@@ -35,39 +35,106 @@ NOOP_BODY: Final = b'{"decision":"allow","padding":"' + b"x" * (700 - 33) + b'"}
 class Ringing(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/calls/{id}/ringing`."""
 
-    at: At
+    at: Annotated[
+        At,
+        Meta(description="When the first 18x came: ISO 8601 with a zone, or epoch seconds with a fraction."),
+    ]
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/calls/{id}/answered`. `handle` names the dialog at the edge, for its commands."""
 
-    at: At
-    server_id: UuidText | None = None
-    handle: dict[str, Any] | None = None
-    leg_call_id: Id | None = None
+    at: Annotated[
+        At,
+        Meta(
+            description="When the 2xx was passed on: ISO 8601 with a zone, or epoch seconds with a "
+            "fraction. Billing starts here."
+        ),
+    ]
+    server_id: Annotated[
+        UuidText | None,
+        Meta(description="`server_id` of the route that answered; null for a call to a device or a box."),
+    ] = None
+    handle: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="What names the dialog at the edge (Kamailio: h_entry, h_id, from_tag, to_tag). "
+            "Accepted and not kept."
+        ),
+    ] = None
+    leg_call_id: Annotated[
+        Id | None,
+        Meta(
+            description="`child_call_id` of the leg that was reached, when several calls share this SIP "
+            "dialog. The others are closed."
+        ),
+    ] = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One carrier server that was tried, and how it answered."""
 
-    server_id: UuidText | None = None
-    sip_code: Annotated[int, Meta(ge=0, le=999)] | None = None
-    ms: Annotated[int, Meta(ge=0, le=2**31)] | None = None
+    server_id: Annotated[UuidText | None, Meta(description="`server_id` of the route that was tried.")] = None
+    sip_code: Annotated[
+        Annotated[int, Meta(ge=0, le=999)] | None,
+        Meta(description="Its final answer; 0 or null when it gave none."),
+    ] = None
+    ms: Annotated[
+        Annotated[int, Meta(ge=0, le=2**31)] | None,
+        Meta(description="How long the attempt lasted, in milliseconds."),
+    ] = None
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/calls/{id}/ended`."""
 
-    at: At
-    answered_at: At | None = None
-    sip_code: Annotated[int, Meta(ge=100, le=699)] | None = None
+    at: Annotated[
+        At,
+        Meta(
+            description="When the dialog, or the last attempt, ended: ISO 8601 with a zone, or epoch "
+            "seconds with a fraction."
+        ),
+    ]
+    answered_at: Annotated[
+        At | None,
+        Meta(
+            description="When it was answered: ISO 8601 with a zone, or epoch seconds with a fraction; "
+            "null when it was not. Counts as the report of the answer if that was lost."
+        ),
+    ] = None
+    sip_code: Annotated[
+        Annotated[int, Meta(ge=100, le=699)] | None,
+        Meta(description="The final answer that the caller got; null when there was none."),
+    ] = None
     # The end is written as "nothing follows": `$` would let a last newline pass.
-    cause: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*(?![\s\S])")] = "normal"
-    ended_by: Literal["caller", "callee", "system", "edge"] = "edge"
-    server_id: UuidText | None = None
-    attempts: Annotated[list[Attempt], Meta(max_length=20)] = []
-    leg_call_id: Id | None = None
-    ticket: Annotated[str, Meta(max_length=2048)] | None = None
+    cause: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            pattern=r"^[A-Za-z0-9_-]*(?![\s\S])",
+            description="Why, as a word that stands in the record: `normal`, `media_timeout`, "
+            "`max_duration`...",
+        ),
+    ] = "normal"
+    ended_by: Annotated[
+        Literal["caller", "callee", "system", "edge"],
+        Meta(description="Who ended it; `edge` for timers and failures of the edge's own."),
+    ] = "edge"
+    server_id: Annotated[
+        UuidText | None, Meta(description="`server_id` of the route that took the call; null when none did.")
+    ] = None
+    attempts: Annotated[
+        list[Attempt],
+        Meta(max_length=20, description="The servers that were tried, in order, for the record."),
+    ] = []
+    leg_call_id: Annotated[
+        Id | None,
+        Meta(description="As in `answered`: the leg that was reached, when several calls share the dialog."),
+    ] = None
+    ticket: Annotated[
+        Annotated[str, Meta(max_length=2048)] | None,
+        Meta(description="The ticket of the allow. Proves the call should we have lost it; good for 23 h."),
+    ] = None
 
 
 class Admission(Endpoint):
@@ -112,9 +179,30 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/calls/{id}/failed`. `target`: its aor or uri; `sip_code`: 0 when it said nothing;
     `redirect_to`: the Contact of a 302."""
 
-    target: Annotated[str, Meta(max_length=256)] = ""
-    sip_code: Annotated[int, Meta(ge=0, le=699)]
-    redirect_to: Annotated[str, Meta(max_length=256)] | None = None
+    target: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="The aor or uri of the target that failed, as given in `targets`; only told in "
+            "the denial.",
+        ),
+    ] = ""
+    sip_code: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=699,
+            description="Its final answer: 486, 600, 603 busy; 408, 480, 487 no answer; any other, and "
+            "0 for none: not registered.",
+        ),
+    ]
+    redirect_to: Annotated[
+        Annotated[str, Meta(max_length=256)] | None,
+        Meta(
+            description="The Contact of a 302: the call is forwarded to its user part. Null for any "
+            "other answer."
+        ),
+    ] = None
 
 
 class FailedEndpoint(Endpoint):

@@ -26,50 +26,104 @@ Text = Annotated[str, Meta(min_length=1, max_length=64)]
 class ListedCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call as an edge lists it; `ticket` in a resync only."""
 
-    call_id: Annotated[str, Meta(max_length=64)]
-    state: Annotated[str, Meta(max_length=16)] = "answered"
-    answered_at: At | None = None
-    ticket: Annotated[str, Meta(max_length=2048)] | None = None
+    call_id: Annotated[
+        str, Meta(max_length=64, description="As told by the allow; also those of its `legs`.")
+    ]
+    state: Annotated[
+        str, Meta(max_length=16, description="`admitted`, `ringing` or `answered`, as the edge sees it.")
+    ] = "answered"
+    answered_at: Annotated[
+        At | None,
+        Meta(
+            description="When it was answered: ISO 8601 with a zone, or epoch seconds with a fraction; "
+            "null before that. Counts as the report."
+        ),
+    ] = None
+    ticket: Annotated[
+        Annotated[str, Meta(max_length=2048)] | None,
+        Meta(description="The allow's ticket; in a resync only, where a call without one can't be restored."),
+    ] = None
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/edges/heartbeat`: one page of at most 100 calls."""
 
-    instance_id: Text
-    boot_id: Text
-    seq: Annotated[int, Meta(ge=0, le=2**53)]
-    taken_at: At
-    last: bool = True
-    calls: Annotated[list[ListedCall], Meta(max_length=100)] = []
+    instance_id: Annotated[
+        Text,
+        Meta(description="Names this edge process's installation; one edge key belongs to one instance."),
+    ]
+    boot_id: Annotated[
+        Text, Meta(description="New at each start of the edge: a new one ends the calls of the old one.")
+    ]
+    seq: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**53,
+            description="Counts pages, from 0 or 1 in each list or on through all lists: a gap spoils "
+            "the list.",
+        ),
+    ]
+    taken_at: Annotated[
+        At,
+        Meta(description="When this page was taken: ISO 8601 with a zone, or epoch seconds with a fraction."),
+    ]
+    last: Annotated[
+        bool, Meta(description="The last page of a list. Calls absent from two complete lists have ended.")
+    ] = True
+    calls: Annotated[
+        list[ListedCall], Meta(max_length=100, description="Live calls, at most 100 a page.")
+    ] = []
 
 
 class Resync(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/edges/resync`: tickets of live calls that we said not to know."""
 
-    calls: Annotated[list[ListedCall], Meta(max_length=100)]
+    calls: Annotated[
+        list[ListedCall],
+        Meta(
+            max_length=100,
+            description="Live and recently ended calls with their tickets, at most 100: send several.",
+        ),
+    ]
 
 
 class Extension(msgspec.Struct, frozen=True):
     """A call may last longer than its edge was told."""
 
-    call_id: str
-    max_duration_s: int
+    call_id: Annotated[str, Meta(description="A call of this page.")]
+    max_duration_s: Annotated[int, Meta(description="Its new bound, in seconds from its answer.")]
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the edge must do."""
 
-    hang_up: tuple[str, ...]
-    unknown: tuple[str, ...]
-    extend: list[Extension]
-    resync: bool
+    hang_up: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Ids of calls to end now with BYE: their money is used up, or they are over in "
+            "our books."
+        ),
+    ]
+    unknown: Annotated[
+        tuple[str, ...], Meta(description="Ids that we do not know. Never end them for it: resync first.")
+    ]
+    extend: Annotated[list[Extension], Meta(description="Calls whose own timer is to be raised.")]
+    resync: Annotated[
+        bool, Meta(description="Send `POST /edges/resync` with the tickets of the unknown calls.")
+    ]
 
 
 class ResyncAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the calls are known by now; the others can't be proved and are the edge's to end."""
 
-    restored: tuple[str, ...]
-    unknown: list[str]
+    restored: Annotated[
+        tuple[str, ...], Meta(description="Ids of calls that are known now, restored or not.")
+    ]
+    unknown: Annotated[
+        list[str],
+        Meta(description="Ids that no ticket proves as this edge's: end them, emergency calls excepted."),
+    ]
 
 
 _encode = msgspec.json.Encoder().encode

@@ -31,50 +31,79 @@ Ip = Annotated[str, Meta(min_length=2, max_length=45)]
 class CredentialsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """HA1 of a device by algorithm (RFC 7616, RFC 8760). `source_ip_required`: a direct device's address."""
 
-    ha1: str
-    ha1_sha256: str
-    realm: str
-    source_ip_required: str | None = None
+    ha1: Annotated[str, Meta(description="MD5 HA1 (RFC 7616), hexadecimal: a secret.")]
+    ha1_sha256: Annotated[str, Meta(description="SHA-256 HA1 (RFC 8760), hexadecimal: a secret.")]
+    realm: Annotated[str, Meta(description="Realm to challenge with: the brand's SIP domain.")]
+    source_ip_required: Annotated[
+        str | None, Meta(description="The only address that the device may call from; null: any.")
+    ] = None
 
 
 class Registering(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/registrations`, sent before the edge saves. `contact` is the URI, `*` for all of them."""
 
-    auth_user: Text128
-    auth_realm: Host
-    contact: Text512
-    source_ip: Ip
-    received: Text512 | None = None
-    path: Text512 | None = None
-    expires_s: Annotated[int, Meta(ge=0, le=2**31)] = MAX_EXPIRES_S
-    user_agent: Text512 | None = None
+    auth_user: Annotated[Text128, Meta(description="User name of the verified digest.")]
+    auth_realm: Annotated[Host, Meta(description="Realm of the verified digest.")]
+    contact: Annotated[
+        Text512,
+        Meta(description="URI of one Contact, without <>; `*` for all of them, with `expires_s` 0 only."),
+    ]
+    source_ip: Annotated[Ip, Meta(description="Address that the REGISTER came from.")]
+    received: Annotated[
+        Text512 | None,
+        Meta(
+            description="SIP URI of that address, where it differs from the contact (NAT); null: it does not."
+        ),
+    ] = None
+    path: Annotated[Text512 | None, Meta(description="Path header (RFC 3327); null: none.")] = None
+    expires_s: Annotated[
+        int,
+        Meta(
+            ge=0, le=2**31, description="Seconds asked for; 0: the contact is gone (unregistered or expired)."
+        ),
+    ] = MAX_EXPIRES_S
+    user_agent: Annotated[Text512 | None, Meta(description="User-Agent of the device, for people.")] = None
 
 
 class RegistrationAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may register; if not, why, and what to answer the device."""
 
-    allow: bool
-    max_contacts: int
-    min_expires_s: int = MIN_EXPIRES_S
-    max_expires_s: int = MAX_EXPIRES_S
-    reason: str | None = None
-    sip_code: int | None = None
-    sip_reason: str | None = None
-    detail: str | None = None
+    allow: Annotated[bool, Meta(description="Whether to save the contact.")]
+    max_contacts: Annotated[
+        int, Meta(description="How many the device may have; at 1 the newest replaces the other.")
+    ]
+    min_expires_s: Annotated[int, Meta(description="Seconds: shorter is raised to this.")] = MIN_EXPIRES_S
+    max_expires_s: Annotated[int, Meta(description="Seconds: longer is lowered to this.")] = MAX_EXPIRES_S
+    reason: Annotated[
+        str | None,
+        Meta(description="Machine code of a refusal, such as `source_not_allowed`; null when allowed."),
+    ] = None
+    sip_code: Annotated[
+        int | None, Meta(description="Status to refuse the REGISTER with; null when allowed.")
+    ] = None
+    sip_reason: Annotated[
+        str | None, Meta(description="Reason phrase to refuse it with; null when allowed.")
+    ] = None
+    detail: Annotated[
+        str | None, Meta(description="The refusal's particulars, for people; null when allowed.")
+    ] = None
 
 
 class AuthFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Body of `/auth-failures`: a wrong password, or a name that does not exist."""
 
-    user: Text128
-    domain: Host
-    source_ip: Ip
+    user: Annotated[Text128, Meta(description="User name that was tried, existing or not.")]
+    domain: Annotated[Host, Meta(description="Realm that it was tried in.")]
+    source_ip: Annotated[Ip, Meta(description="Address that it came from.")]
 
 
 class AuthFailureAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Until when the edge should ignore that address; null: not at all."""
 
-    banned_until: str | None
+    banned_until: Annotated[
+        str | None,
+        Meta(description="ISO UTC: drop whatever comes from the address until then; null: it is not banned."),
+    ]
 
 
 _encode = msgspec.json.Encoder().encode

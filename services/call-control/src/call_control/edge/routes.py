@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import FastAPI
 from landline.chassis import openapi_document
 from landline.chassis.direct import DirectApp
+from msgspec import Meta
 from starlette.routing import Route
 
 from call_control.app.answers import Allow, AllowInbound, AllowOnward, Deny
 from call_control.app.edge_files import Fallback, Peers
 from call_control.app.serve_code import ServiceAnswer
+from call_control.domain.admission.case import FaxTarget, Target, VoicemailTarget
 from call_control.domain.admission.request import CallRequest
 from call_control.edge.calls import Answered, Ended, Failed, Ringing
 from call_control.edge.endpoint import Endpoint
 from call_control.edge.lists import Heartbeat, HeartbeatAnswer, Resync, ResyncAnswer
+from call_control.edge.operation_texts import OPERATIONS, PARAMETERS
 from call_control.edge.registering import (
     AuthFailure,
     AuthFailureAnswer,
@@ -28,27 +31,41 @@ from call_control.edge.registering import (
 
 BASE = "/api/call-control/v1"
 _REF = "#/components/schemas/{name}"
+TicketText = Annotated[
+    str,
+    Meta(
+        description="The call, sealed by us: send it with its end and in a resync, unchanged. At "
+        "most 2048 characters."
+    ),
+]
+OuterBound = Annotated[
+    int,
+    Meta(
+        description="Seconds of conversation after which the edge itself must end the call: the "
+        "least of cap, balance and day's room. A heartbeat's `extend` may raise it."
+    ),
+]
 
 
 class AllowAnswer(Allow, frozen=True, kw_only=True):
     """An allow as it goes out."""
 
-    ticket: str
-    max_duration_s: int
+    ticket: TicketText
+    max_duration_s: OuterBound
 
 
 class AllowInboundAnswer(AllowInbound, frozen=True, kw_only=True):
     """An allow of a call from outside as it goes out."""
 
-    ticket: str
-    max_duration_s: int
+    ticket: TicketText
+    max_duration_s: OuterBound
 
 
 class AllowOnwardAnswer(AllowOnward, frozen=True, kw_only=True):
     """An allow of several calls in one SIP dialog as it goes out; `ticket` is the first one's."""
 
-    ticket: str
-    max_duration_s: int
+    ticket: TicketText
+    max_duration_s: OuterBound
 
 
 class ServiceAnswered(ServiceAnswer, frozen=True, kw_only=True):
@@ -58,14 +75,19 @@ class ServiceAnswered(ServiceAnswer, frozen=True, kw_only=True):
 class ChallengeAnswer(msgspec.Struct, frozen=True):
     """A digest is needed first."""
 
-    decision: str = "challenge"
+    decision: Annotated[
+        str,
+        Meta(
+            description="Always `challenge`: answer 407 (Proxy-Authenticate), and ask again with the digest."
+        ),
+    ] = "challenge"
 
 
 class NoopAnswer(msgspec.Struct, frozen=True):
     """As long as an allow, and decided by nobody."""
 
-    decision: str
-    padding: str
+    decision: Annotated[str, Meta(description="Always `allow`; nothing was admitted.")]
+    padding: Annotated[str, Meta(description="As long as to make a typical answer of 700 bytes.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +171,25 @@ def _describe(schema: dict[str, Any], bodies: tuple[type, ...]) -> None:
     kinds = {kind for *_, asked, answers in _ADDRESSES for kind in (asked, *answers) if kind is not None}
     kinds |= set(bodies)
     _, parts = msgspec.json.schema_components(sorted(kinds, key=lambda k: k.__name__), ref_template=_REF)
+    _describe_tags(parts)
     schema.setdefault("components", {}).setdefault("schemas", {}).update(parts)
     schema["components"].setdefault("securitySchemes", {}).update(
         edge_key={"type": "http", "scheme": "bearer"}, edge_basic={"type": "http", "scheme": "basic"}
     )
     for name, path, summary, asked, answers in _ADDRESSES:
-        operation = {"operationId": f"edge_{name}", **_operation(path, summary, asked, answers)}
+        operation: dict[str, Any] = {"operationId": f"edge_{name}", "description": OPERATIONS[name]}
+        operation |= _operation(path, summary, asked, answers)
         if name in _READ:
             operation["parameters"] = [_parameter(each, "query") for each in _READ[name]]
         method = "get" if name in _READ else "post"
         schema["paths"].setdefault(BASE + path, {})[method] = operation
     openapi_document.complete(schema)
+
+
+def _describe_tags(parts: dict[str, Any]) -> None:
+    """A tag is no field of its struct: msgspec has no place for its words."""
+    for kind in (Target, VoicemailTarget, FaxTarget):
+        parts[kind.__name__]["properties"]["kind"]["description"] = "Which kind of target this is."
 
 
 def _operation(path: str, summary: str, asked: type | None, answers: tuple[type, ...]) -> dict[str, Any]:
@@ -184,7 +214,8 @@ def _operation(path: str, summary: str, asked: type | None, answers: tuple[type,
 
 
 def _parameter(name: str, where: str) -> dict[str, Any]:
-    return {"name": name, "in": where, "required": True, "schema": {"type": "string"}}
+    said = PARAMETERS[name]
+    return {"name": name, "in": where, "required": True, "description": said, "schema": {"type": "string"}}
 
 
 def _content(*kinds: type) -> dict[str, Any]:

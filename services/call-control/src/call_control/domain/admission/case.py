@@ -7,10 +7,11 @@ on. On the hot path nothing else is built, and the trace is read off it afterwar
 from __future__ import annotations
 
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from landline.numbering.transformations import TransformationSet
+from msgspec import Meta
 
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.facts import Arrival, BrandFacts, ClientFacts, Contact, Ddi, DeviceFacts, Facts
@@ -59,44 +60,62 @@ class ServiceAsked:
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
     """One server to try, with all it is to be sent (contracts section 4, `routes`)."""
 
-    carrier_id: str
-    server_id: str
-    uri: str
-    outbound_proxy: str | None
-    from_user: str
-    from_display: str | None
-    from_domain: str | None
-    pai: str | None
-    rpid: str | None
-    privacy: str | None
-    diversion: str | None
-    auth_user: str | None
-    auth_realm: str | None
-    auth_ha1: str | None
-    ring_timeout_s: int
-    t38: bool
-    srtp: bool
+    carrier_id: Annotated[str, Meta(description="UUID of the carrier.")]
+    server_id: Annotated[str, Meta(description="UUID of its server: name it in `answered` and `ended`.")]
+    uri: Annotated[str, Meta(description="Request-URI, with the number as this carrier wants it.")]
+    outbound_proxy: Annotated[
+        str | None, Meta(description="Where to send it instead of the URI's host; null: to the URI.")
+    ]
+    from_user: Annotated[str, Meta(description="User part of From.")]
+    from_display: Annotated[str | None, Meta(description="Display name of From; null: none.")]
+    from_domain: Annotated[str | None, Meta(description="Host of From; null: the edge's own choice.")]
+    pai: Annotated[
+        str | None,
+        Meta(description="Value of P-Asserted-Identity; null: send none. Remove the device's in any case."),
+    ]
+    rpid: Annotated[str | None, Meta(description="Value of Remote-Party-ID; null: send none.")]
+    privacy: Annotated[str | None, Meta(description="Value of Privacy; null: send none.")]
+    diversion: Annotated[str | None, Meta(description="Value of Diversion (RFC 5806); null: send none.")]
+    auth_user: Annotated[
+        str | None, Meta(description="User name for the carrier's digest challenge; null: it asks for none.")
+    ]
+    auth_realm: Annotated[
+        str | None, Meta(description="Realm that the credentials are for; null when there are none.")
+    ]
+    auth_ha1: Annotated[
+        str | None,
+        Meta(description="MD5 HA1 of the credentials, a secret: never log it. Null when there are none."),
+    ]
+    ring_timeout_s: Annotated[int, Meta(description="Seconds to let it ring.")]
+    t38: Annotated[bool, Meta(description="Whether T.38 is to be offered.")]
+    srtp: Annotated[bool, Meta(description="Whether media to the carrier is SRTP.")]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="device"):
     """The device that a call from outside goes to (contracts section 4, `targets`)."""
 
-    aor: str
-    contacts: tuple[Contact, ...]
-    parallel: bool
-    ring_timeout_s: int
-    request_user: str | None
-    caller: str
-    caller_name: str | None
-    codecs: tuple[str, ...]
-    srtp: bool
-    t38: bool
+    aor: Annotated[str, Meta(description="`user@domain` of the device: name it as `target` of `failed`.")]
+    contacts: Annotated[tuple[Contact, ...], Meta(description="Where it is reached now; never empty.")]
+    parallel: Annotated[bool, Meta(description="Ring all contacts at once; false: there is one.")]
+    ring_timeout_s: Annotated[int, Meta(description="Seconds to let it ring before `failed` with 408.")]
+    request_user: Annotated[
+        str | None, Meta(description="User part for the Request-URI; null: the contact's own.")
+    ]
+    caller: Annotated[
+        str, Meta(description="Number to show, as this device writes numbers; `anonymous` when withheld.")
+    ]
+    caller_name: Annotated[str | None, Meta(description="Display name to show; null: none.")]
+    codecs: Annotated[tuple[str, ...], Meta(description="Codecs that the device may use, the best first.")]
+    srtp: Annotated[bool, Meta(description="Whether media to the device is SRTP.")]
+    t38: Annotated[bool, Meta(description="Whether the device takes T.38.")]
 
 
 class VoicemailTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="voicemail"):
     """A voicemail box, as an address of the media endpoint."""
 
-    uri: str
+    uri: Annotated[
+        str, Meta(description="SIP URI of the box at the media endpoint: `sip:vm+<box>@<server>`.")
+    ]
 
     @classmethod
     def of(cls, device_id: str, server: str) -> VoicemailTarget:
@@ -107,7 +126,9 @@ class VoicemailTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
 class FaxTarget(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="fax"):
     """A fax box, as an address of the media endpoint."""
 
-    uri: str
+    uri: Annotated[
+        str, Meta(description="SIP URI of the box at the media endpoint: `sip:fax+<box>@<server>`.")
+    ]
 
     @classmethod
     def of(cls, box: str, server: str) -> FaxTarget:
