@@ -147,9 +147,12 @@ def test_fields_keep_their_names(service: str, schema: str) -> None:
 DESCRIBED = {
     "provisioning": "Client Brand BrandPage InvoiceData Device Ddi DdiProvider DdiProviderAddress"
     " DdiProviderRegistration Carrier CarrierServer Route CallForward CallFilter Opening AuthorizedSource"
-    " Admin ApiKey Edge Job ProblemDetails FieldProblem",
-    "billing": "CallRecord Posting QuoteRead QuoteLine Job Rate",
-    "notifier": "Notification",
+    " Admin ApiKey Edge Job ProblemDetails FieldProblem MediaRelaySet ApplicationServerSet MatchList"
+    " MatchListEntry Barring DestinationPattern DestinationPatternGroup RiskClass SpecialNumber"
+    " EmergencyNumber ServiceCode TransformationSet TransformationRule DeviceRegistration Me",
+    "billing": "CallRecord Posting QuoteRead QuoteLine Job Rate RateDeck RatingPlan RatingPlanEntry"
+    " RatingProfile Balance BalanceOperation OperationDone",
+    "notifier": "Notification NotificationTemplate Words",
 }
 
 

@@ -42,8 +42,10 @@ class BalanceOperation(ApiModel):
     """Money in or out by an operator's hand. A decrement may take the balance below zero, unless it stays
     `within_available`: then it takes only what no live call holds, or is refused (409 `not_available`)."""
 
-    operation: Literal["increment", "decrement"]
-    amount: Annotated[int, MoneyText(least="0.000001", most=MOST)]
+    operation: Literal["increment", "decrement"] = Field(description="money in or out")
+    amount: Annotated[int, MoneyText(least="0.000001", most=MOST)] = Field(
+        description="in the client's currency, more than 0"
+    )
     reason: Annotated[Line | None, Field(description="shown with the posting; default: X-Reason")] = None
     within_available: Annotated[bool, Field(description="of a decrement: never what live calls hold")] = False
 
@@ -51,22 +53,22 @@ class BalanceOperation(ApiModel):
 class Balance(BaseModel):
     """Where a client's ledger stands."""
 
-    client_id: UUID
-    balance: str
-    sequence: int
-    currency: str
+    client_id: UUID = Field(description="whose ledger it is")
+    balance: str = Field(description="sum of all postings; what live calls hold is still in it")
+    sequence: int = Field(description="of the last posting")
+    currency: str = Field(description="ISO 4217; the client's")
 
 
 class OperationDone(BaseModel):
     """The posting that an operation made, and the balance after it."""
 
-    operation_id: str
-    client_id: UUID
-    sequence: int
-    kind: str
-    amount: str
-    balance: str
-    currency: str
+    operation_id: str = Field(description="the operation, once for each idempotency key")
+    client_id: UUID = Field(description="whose ledger it is")
+    sequence: int = Field(description="of the posting")
+    kind: str = Field(description="of the posting, such as top_up")
+    amount: str = Field(description="signed")
+    balance: str = Field(description="after it")
+    currency: str = Field(description="ISO 4217; the client's")
 
 
 class PostingRead(ApiModel):

@@ -26,8 +26,8 @@ OPERATORS = Rights("crud", "crud", "")
 class DeckFields(ApiModel):
     """A rate deck: prefixes and their prices. Currency and kind of connect fee are fixed at creation."""
 
-    name: Name
-    currency: Currency
+    name: Name = Field(description="unique in the brand")
+    currency: Currency = Field(description="ISO 4217; fixed at creation")
     deductible_connect_fee: bool = Field(
         False, description="true: the connect fee is a minimum charge, max(connect_fee, usage)"
     )
@@ -36,9 +36,9 @@ class DeckFields(ApiModel):
 class DeckRead(ApiModel):
     """What an import or a publication sets."""
 
-    published_version: int
-    rows: int
-    published_at: Any
+    published_version: int = Field(description="the version in force")
+    rows: int = Field(description="prefixes in the version in force")
+    published_at: Any = Field(description="when that version came into force; null: none yet")
 
 
 async def _publish_empty(change: Change) -> None:

@@ -28,11 +28,13 @@ DAY_S = 86_400
 class PlanFields(ApiModel):
     """A rating plan: what its decks' prices are rounded to, and the zone of its timed entries."""
 
-    name: Name
-    currency: Currency
-    timezone: Timezone = "UTC"
-    decimals: int = Field(4, ge=0, le=6)
-    rounding: Literal["half_up", "up", "down"] = "half_up"
+    name: Name = Field(description="unique in the brand")
+    currency: Currency = Field(description="ISO 4217; of all its prices")
+    timezone: Timezone = Field(
+        "UTC", description="IANA name; weekdays and times of its entries are of this zone"
+    )
+    decimals: int = Field(4, ge=0, le=6, description="to which a call's price is rounded, once")
+    rounding: Literal["half_up", "up", "down"] = Field("half_up", description="how it is rounded")
 
 
 def _time(text: str) -> str:
@@ -50,28 +52,28 @@ TimeOfDay = Annotated[
 class EntryFields(ApiModel):
     """A deck in a plan. Of equal prefixes the higher weight wins. Times are of the plan's zone."""
 
-    rate_deck_id: UUID
-    weight: int = Field(10, ge=0, le=100_000)
+    rate_deck_id: UUID = Field(description="the deck whose prices count")
+    weight: int = Field(10, ge=0, le=100_000, description="of equal prefixes the higher weight wins")
     weekdays: list[Annotated[int, Field(ge=0, le=6)]] | None = Field(
         None, min_length=1, max_length=7, description="0 = Monday; null = every day"
     )
-    time_in: TimeOfDay | None = None
-    time_out: TimeOfDay | None = None
+    time_in: TimeOfDay | None = Field(None, description="local time from which it counts; null: 00:00")
+    time_out: TimeOfDay | None = Field(None, description="local time up to which it counts; null: 24:00")
 
 
 class EntryPlan(ApiModel):
     """What the address says."""
 
-    rating_plan_id: UUID
+    rating_plan_id: UUID = Field(description="the plan it belongs to")
 
 
 class ProfileFields(ApiModel):
     """From a moment on, a client's or a carrier's calls are priced by this plan."""
 
-    client_id: UUID | None = None
-    carrier_id: UUID | None = None
-    rating_plan_id: UUID
-    activation_time: AwareDatetime
+    client_id: UUID | None = Field(None, description="whose calls are priced; this or carrier_id")
+    carrier_id: UUID | None = Field(None, description="whose calls are costed; this or client_id")
+    rating_plan_id: UUID = Field(description="the plan that prices them")
+    activation_time: AwareDatetime = Field(description="from when; the latest one in the past counts")
 
 
 async def _publish(change: Change, event: Event, row: Row) -> None:

@@ -54,9 +54,9 @@ class Words(ApiModel):
 
     model_config = ConfigDict(extra="forbid", str_max_length=200_000)
 
-    subject: str | None = None
-    text: str | None = None
-    html: str | None = None
+    subject: str | None = Field(None, description="null: the next level's")
+    text: str | None = Field(None, description="plain text body; null: the next level's")
+    html: str | None = Field(None, description="HTML body; null: the next level's")
 
 
 AllWords = Annotated[
@@ -67,11 +67,11 @@ AllWords = Annotated[
 class TemplateFields(ApiModel):
     """A template of a brand, or of one client. The brand's `is_default` one is used for all its clients."""
 
-    kind: KindName
-    name: Name
-    client_id: UUID | None = None
-    is_default: bool = False
-    contents: AllWords
+    kind: KindName = Field(description="which mails it words")
+    name: Name = Field(description="what people call it")
+    client_id: UUID | None = Field(None, description="null: the brand's")
+    is_default: bool = Field(False, description="of a brand's: used for all its clients that choose none")
+    contents: AllWords = Field(description="words by language; what is left out comes from the next level")
 
 
 async def _check_contents(change: Change) -> None:

@@ -29,15 +29,19 @@ Otp = Annotated[str, Field(min_length=6, max_length=20)]
 class Login(ApiModel):
     """A user name and its password; `otp` when the account has a second factor (or a recovery code)."""
 
-    username: Annotated[str, Field(min_length=1, max_length=200)]
-    password: Password
-    otp: Otp | None = None
+    username: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="whatever its case")
+    password: Password = Field(description="of the account")
+    otp: Otp | None = Field(
+        None, description="six digits of the second factor, or a recovery code; null: none in force"
+    )
 
 
 class Refresh(ApiModel):
     """A refresh token. It works once."""
 
-    refresh_token: Annotated[str, Field(min_length=1, max_length=MAX_REFRESH_CHARS)]
+    refresh_token: Annotated[str, Field(min_length=1, max_length=MAX_REFRESH_CHARS)] = Field(
+        description="the latest one; each works once"
+    )
 
 
 class Impersonate(ApiModel):
@@ -56,21 +60,25 @@ class Impersonate(ApiModel):
 class NewPassword(ApiModel):
     """The caller's own password, from what to what."""
 
-    current_password: Password
-    new_password: Password
+    current_password: Password = Field(description="the one in force")
+    new_password: Password = Field(description="at least 10 characters")
 
 
 class ForgottenPassword(ApiModel):
     """Whose password was forgotten."""
 
-    username: Annotated[str, Field(min_length=1, max_length=200)]
+    username: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="of the account; the answer does not tell whether it exists"
+    )
 
 
 class ResetPassword(ApiModel):
     """The token of the mail, and the new password."""
 
-    token: Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARS)]
-    new_password: Password
+    token: Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARS)] = Field(
+        description="from the mail; it works once"
+    )
+    new_password: Password = Field(description="at least 10 characters")
 
 
 class Accepted(BaseModel):
@@ -104,19 +112,19 @@ class TokenPair(BaseModel):
 class Me(BaseModel):
     """Who the caller is, and as whom it acts. `rights` null: everything its level may do."""
 
-    admin_id: UUID
-    username: str
-    name: str
-    email: str | None
-    timezone: str | None
-    level: str
-    brand_id: UUID | None
-    client_id: UUID | None
-    restricted: bool
-    rights: dict[str, str] | None
-    can_impersonate: bool
-    impersonator_id: UUID | None
-    otp_enabled: bool
+    admin_id: UUID = Field(description="the id of the account")
+    username: str = Field(description="unique on the platform")
+    name: str = Field(description="of the person")
+    email: str | None = Field(description="null: none")
+    timezone: str | None = Field(description="IANA name; null: left to the portal")
+    level: str = Field(description="platform, brand or client: where the token stands now")
+    brand_id: UUID | None = Field(description="the brand it stands at; null: the platform")
+    client_id: UUID | None = Field(description="the client it stands at; null: above clients")
+    restricted: bool = Field(description="true: only what rights says")
+    rights: dict[str, str] | None = Field(description="letters of crud by resource; null: everything")
+    can_impersonate: bool = Field(description="may act for what is below it")
+    impersonator_id: UUID | None = Field(description="who acts for somebody else; null: nobody does")
+    otp_enabled: bool = Field(description="has a second factor in force")
 
 
 class OtpEnrolment(BaseModel):

@@ -42,17 +42,21 @@ class BarringFields(ApiModel):
     that is the earlier one, until then on the next day. Emergency numbers are never barred.
     """
 
-    name: Name
-    description: Description = ""
-    enabled: bool = True
-    prefixes: Annotated[list[Prefix], Field(min_length=1, max_length=200), AfterValidator(unique_items)]
+    name: Name = Field(description="unique in the client")
+    description: Description = Field("", description="free text for people")
+    enabled: bool = Field(True, description="false: it bars nothing")
+    prefixes: Annotated[list[Prefix], Field(min_length=1, max_length=200), AfterValidator(unique_items)] = (
+        Field(description="beginnings of E.164 numbers that are not called; + alone is every number")
+    )
     weekdays: Annotated[
         list[Weekday],
         Field(max_length=7, description="Monday = 1, days on which it begins; empty: every day"),
         AfterValidator(unique_items),
     ] = []
     from_time: ClockTime | None = Field(None, description="local time, 22:00; null with to_time: all day")
-    to_time: ClockTime | None = None
+    to_time: ClockTime | None = Field(
+        None, description="local time up to which it bars; earlier than from_time: on the next day"
+    )
     locked: bool = Field(False, description="set by the operator: the client's people can't change it")
 
 

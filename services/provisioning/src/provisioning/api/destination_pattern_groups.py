@@ -26,11 +26,11 @@ TABLE = Table(
 class DestinationPatternGroupFields(ApiModel):
     """A number is of the group when it is of one of its patterns."""
 
-    name: Name
-    description: Description = ""
+    name: Name = Field(description="unique in the brand")
+    description: Description = Field("", description="free text for people")
     destination_pattern_ids: Annotated[
         list[UUID], Field(min_length=1, max_length=1000), AfterValidator(unique_items)
-    ]
+    ] = Field(description="the patterns in it, at least one")
 
 
 DESTINATION_PATTERN_GROUPS = Resource(

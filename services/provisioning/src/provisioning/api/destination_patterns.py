@@ -25,9 +25,11 @@ TABLE = Table(
 class DestinationPatternFields(ApiModel):
     """`+` alone matches every number."""
 
-    name: Name
-    description: Description = ""
-    prefix: Annotated[str, Field(max_length=16, pattern=r"^\+[0-9]*$")]
+    name: Name = Field(description="what people call it")
+    description: Description = Field("", description="free text for people")
+    prefix: Annotated[str, Field(max_length=16, pattern=r"^\+[0-9]*$")] = Field(
+        description="beginning of E.164 numbers; + alone is every number"
+    )
 
 
 DESTINATION_PATTERNS = Resource(

@@ -11,7 +11,7 @@ from landline.chassis.auth import Caller
 from landline.chassis.postgres import Database, Scope
 from landline.chassis.problems import responses
 from landline.chassis.resources import fetch
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from provisioning.adapters.peers import Peers
 from provisioning.api.devices import DEVICES
@@ -22,21 +22,23 @@ PATH = "/api/call-control/v1/internal/registrations"
 class DeviceRegistration(BaseModel):
     """One contact. `received`: the address its REGISTER came from; `edge`: the edge that holds the flow."""
 
-    contact: str
-    received: str | None
-    edge: str | None
-    source_ip: str | None
-    user_agent: str | None
-    registered_at: datetime
-    expires_at: datetime
+    contact: str = Field(description="SIP URI that the device registered")
+    received: str | None = Field(description="address it was seen from; null: not told")
+    edge: str | None = Field(description="the edge it registered at; null: not told")
+    source_ip: str | None = Field(description="its IP address; null: not told")
+    user_agent: str | None = Field(description="as the device names itself; null: it does not")
+    registered_at: datetime = Field(description="when it last registered")
+    expires_at: datetime = Field(description="when the registration ends unless renewed")
 
 
 class DeviceRegistrations(BaseModel):
     """`status` direct: the device is known by its address and need not register."""
 
-    status: Literal["registered", "not_registered", "direct"]
-    items: list[DeviceRegistration]
-    next_cursor: None = None
+    status: Literal["registered", "not_registered", "direct"] = Field(
+        description="direct: it does not register"
+    )
+    items: list[DeviceRegistration] = Field(description="live registrations")
+    next_cursor: None = Field(None, description="the cursor of the next page; null: this is the last")
 
 
 def device_registrations_router() -> APIRouter:

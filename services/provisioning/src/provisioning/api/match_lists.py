@@ -42,21 +42,23 @@ ENTRY_TABLE = Table(
 class MatchListFields(ApiModel):
     """What can be written of a list. Without client_id it is the brand's, readable by all of its clients."""
 
-    name: Annotated[Line, Field(min_length=1, max_length=50)]
+    name: Annotated[Line, Field(min_length=1, max_length=50)] = Field(
+        description="unique among its owner's lists"
+    )
     client_id: UUID | None = Field(None, description="null: the brand's, for all of its clients to use")
-    description: Description = ""
+    description: Description = Field("", description="free text for people")
 
 
 class MatchListEntryFields(ApiModel):
     """One number, or an expression that is looked for anywhere in the number (plus sign included)."""
 
-    match_list_id: UUID
-    kind: Literal["number", "regex"] = "number"
-    number: E164Number | None = None
+    match_list_id: UUID = Field(description="the list it is on; fixed at creation")
+    kind: Literal["number", "regex"] = Field("number", description="one number, or an expression")
+    number: E164Number | None = Field(None, description="E.164, of kind number and only there")
     regex: Annotated[str, Field(min_length=1, max_length=MAX_REGEX_CHARS)] | None = Field(
         None, description=r"RE2 syntax, searched in the E.164 number: `^\+34(803|806|807)`"
     )
-    description: Description = ""
+    description: Description = Field("", description="free text for people")
 
 
 async def _room_for_a_list(change: Change) -> None:

@@ -16,9 +16,13 @@ from provisioning.api.schema import METADATA
 class NumberFields(ApiModel):
     """A number as dialled (`112`) or in E.164; without a country it counts everywhere."""
 
-    number: Annotated[str, Field(pattern=r"^\+?[0-9*#]{2,16}$", max_length=17)]
-    country: Country | None = None
-    description: Description = ""
+    number: Annotated[str, Field(pattern=r"^\+?[0-9*#]{2,16}$", max_length=17)] = Field(
+        description="as it is dialled, before any transformation"
+    )
+    country: Country | None = Field(
+        None, description="ISO 3166; only for clients of that country; null: for all"
+    )
+    description: Description = Field("", description="free text for people")
 
 
 def _table(name: str) -> Table:

@@ -43,15 +43,15 @@ APPLICATION_TABLE = Table(
 class MediaRelaySetFields(ApiModel):
     """A group of media relays; which sockets it has is the edge's own configuration."""
 
-    name: PlainName
-    description: Description = ""
+    name: PlainName = Field(description="unique on the platform")
+    description: Description = Field("", description="free text for people")
 
 
 class ApplicationServerSetFields(ApiModel):
     """Servers that play, record and answer; a client's `distribution` says which of them takes its calls."""
 
-    name: PlainName
-    description: Description = ""
+    name: PlainName = Field(description="unique on the platform")
+    description: Description = Field("", description="free text for people")
     servers: Annotated[list[PlainName], Field(min_length=1, max_length=50), AfterValidator(unique_items)] = (
         Field(description="by the names that edges know them by; `static` always takes the first")
     )

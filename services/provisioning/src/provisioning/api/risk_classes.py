@@ -32,13 +32,17 @@ TABLE = Table(
 class RiskClassFields(ApiModel):
     """The longest prefix that begins a number decides; what no row covers is normal."""
 
-    prefix: Annotated[str, Field(max_length=16, pattern=r"^\+[1-9][0-9]{0,14}$")]
-    risk: RiskClass
+    prefix: Annotated[str, Field(max_length=16, pattern=r"^\+[1-9][0-9]{0,14}$")] = Field(
+        description="beginning of E.164 numbers; the longest one counts"
+    )
+    risk: RiskClass = Field(
+        description="the kind of destination; a client calls only the kinds it is allowed"
+    )
     country: Country | None = Field(
         None,
         description="a special_rate range of that country's own callers: for all others it is high_risk",
     )
-    description: Description = ""
+    description: Description = Field("", description="free text for people")
     source: Description = Field("", description="who says so: a numbering plan, a regulator, you")
 
 

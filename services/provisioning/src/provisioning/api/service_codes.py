@@ -28,8 +28,10 @@ TABLE = Table(
 class ServiceCodeFields(ApiModel):
     """`code` is dialled before what it is about: *80600123123 forwards to that number."""
 
-    service: Service
-    code: Annotated[str, Field(max_length=4, pattern=r"^[*#][0-9]{1,3}$")]
+    service: Service = Field(description="what dialling the code does")
+    code: Annotated[str, Field(max_length=4, pattern=r"^[*#][0-9]{1,3}$")] = Field(
+        description="what is dialled: * or # and up to three digits"
+    )
     enabled: bool = Field(True, description="false: the brand does not offer this service")
 
 

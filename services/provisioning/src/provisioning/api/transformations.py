@@ -67,9 +67,11 @@ PLAN_FIELDS = ("international_code", "trunk_prefix", "area_code", "national_leng
 class TransformationSetFields(ApiModel):
     """A set, and how people dial there. With generate_rules its rules are made from that."""
 
-    name: Name
-    description: Description = ""
-    country: Country | None = None
+    name: Name = Field(description="unique in the brand")
+    description: Description = Field("", description="free text for people")
+    country: Country | None = Field(
+        None, description="ISO 3166; where people dial this way; null: no country"
+    )
     international_code: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{1,10}$")] | None = Field(
         None, description="null: the country's, such as 00"
     )
@@ -90,12 +92,16 @@ class TransformationSetFields(ApiModel):
 class TransformationRuleFields(ApiModel):
     """First match by priority wins; no match leaves the number as it is. Regular expressions are RE2's."""
 
-    transformation_set_id: UUID
-    direction: Direction
-    priority: Annotated[int, Field(ge=0, le=10_000)] = 1
-    match: Annotated[Line, Field(min_length=1, max_length=MAX_MATCH_CHARS)]
+    transformation_set_id: UUID = Field(description="the set it belongs to; fixed at creation")
+    direction: Direction = Field(description="which number it rewrites, and whether to or from E.164")
+    priority: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        1, description="lower first; the first match wins"
+    )
+    match: Annotated[Line, Field(min_length=1, max_length=MAX_MATCH_CHARS)] = Field(
+        description="RE2 expression that the number must match"
+    )
     replace: Annotated[str, Field(max_length=128)] = Field("", description=r"with \1 to \9 for groups")
-    description: Description = ""
+    description: Description = Field("", description="free text for people")
 
 
 async def _plan_is_sound(change: Change) -> None:

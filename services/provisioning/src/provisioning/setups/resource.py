@@ -49,10 +49,14 @@ class ClientSetupFields(ApiModel):
     brand_id: UUID | None = Field(
         None, description="the platform level says for which brand; others leave it out"
     )
-    client: ClientFields
-    devices: Annotated[list[DeviceFields], Field(max_length=MOST_PARTS)] = []
-    ddis: Annotated[list[SetupDdi], Field(max_length=MOST_PARTS)] = []
-    authorized_sources: Annotated[list[AuthorizedSourceFields], Field(max_length=MOST_PARTS)] = []
+    client: ClientFields = Field(description="the client to make")
+    devices: Annotated[list[DeviceFields], Field(max_length=MOST_PARTS)] = Field(
+        [], description="its devices; a password left out is made"
+    )
+    ddis: Annotated[list[SetupDdi], Field(max_length=MOST_PARTS)] = Field([], description="its numbers")
+    authorized_sources: Annotated[list[AuthorizedSourceFields], Field(max_length=MOST_PARTS)] = Field(
+        [], description="addresses and networks it may call from"
+    )
     outgoing_number: E164Number | None = Field(
         None, description="of `ddis`: the number the client shows; default: the first"
     )
@@ -68,14 +72,14 @@ class ClientSetupFields(ApiModel):
 class ClientSetupRead(ApiModel):
     """How billing's part stands. pending: it is tried again, by itself and by a repeated request."""
 
-    state: Literal["pending", "done", "failed"]
-    rating_plan_id: UUID | None
-    activation_time: datetime
-    rating_profile_id: UUID | None
-    opening_balance: str | None
+    state: Literal["pending", "done", "failed"] = Field(description="how billing's part stands")
+    rating_plan_id: UUID | None = Field(description="the plan asked for; null: none")
+    activation_time: datetime = Field(description="from when the plan counts")
+    rating_profile_id: UUID | None = Field(description="the profile that was made; null: not yet, or none")
+    opening_balance: str | None = Field(description="the first money; null: none")
     operation_id: str | None = Field(description="of the posting of the opening balance")
     problem: str | None = Field(description="why it is not done")
-    attempts: int
+    attempts: int = Field(description="tries so far")
 
 
 class NothingToWrite(ApiModel):
@@ -86,11 +90,11 @@ class ClientSetupDone(BaseModel):
     """What was made. Passwords are shown here, and to the same Idempotency-Key for a day: not again."""
 
     id: UUID | None = Field(description="null in a dry run")
-    dry_run: bool
-    client: dict[str, Any]
-    devices: list[dict[str, Any]]
-    ddis: list[dict[str, Any]]
-    authorized_sources: list[dict[str, Any]]
+    dry_run: bool = Field(description="true: nothing was kept")
+    client: dict[str, Any] = Field(description="the client's row")
+    devices: list[dict[str, Any]] = Field(description="rows of its devices, with new passwords, shown once")
+    ddis: list[dict[str, Any]] = Field(description="rows of its numbers")
+    authorized_sources: list[dict[str, Any]] = Field(description="rows of its sources")
     billing: dict[str, Any] | None = Field(description="the setup's own row: how billing's part stands")
 
 
