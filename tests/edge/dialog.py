@@ -40,13 +40,14 @@ class Dialog:
             self.peer.reply(request, 200, "OK")
             self.ended.set()
         elif request.method == "INVITE":
-            self.peer.reply(request, 200, "OK", ("Contact", self.peer.contact), body=self.sdp())
+            told = [("Contact", self.peer.contact), ("Content-Type", "application/sdp")]
+            self.peer.reply(request, 200, "OK", *told, *self.peer.more_in_replies, body=self.sdp())
         elif request.method != "ACK":
-            self.peer.reply(request, 200, "OK")
+            self.peer.reply(request, 200, "OK", *self.peer.more_in_replies)
 
     def sdp(self) -> str:
         """Our side of the media."""
-        return sdp(self.peer.ip, self.audio.port)
+        return sdp(self.peer.ip, self.audio.port, self.peer.sdp_name)
 
     def request(self, method: str, *more: tuple[str, str], body: str = "") -> Transaction:
         """A request inside the dialog."""
@@ -89,6 +90,11 @@ class Leg(Dialog):
         self.cancelled, self.acknowledged = threading.Event(), threading.Event()
         self._answer: Message | None = None
         self._sent_at = 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether this phone neither rings nor talks any more."""
+        return self.ended.is_set() or (self.cancelled.is_set() and self._answer is None)
 
     def ring(self) -> None:
         """180."""

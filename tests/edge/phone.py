@@ -11,13 +11,19 @@ class Placed(Dialog):
     """A call of ours. `invite` is the transaction that counts: the last one, with credentials."""
 
     def __init__(
-        self, phone: Phone, number: str, headers: tuple[tuple[str, str], ...], shown: str | None
+        self,
+        phone: Phone,
+        number: str,
+        headers: tuple[tuple[str, str], ...],
+        shown: str | None,
+        target: str | None = None,
     ) -> None:
         super().__init__(phone, f"{token()}@{phone.ip}")
         self.phone = phone
         self.target = f"sip:{number}@{phone.domain}"
         self.local = f"{shown or f'<sip:{phone.user}@{phone.domain}>'};tag={token()}"
         self.remote = f"<{self.target}>"
+        self.target = target or self.target
         self.headers = headers
         self.invite = self._invite()
         self._ack: Message | None = None
@@ -26,6 +32,10 @@ class Placed(Dialog):
     def _invite(self, *more: tuple[str, str]) -> Transaction:
         headers = (("Contact", self.phone.contact), *self.headers, *more)
         request = self._built("INVITE", self.cseq, *headers, body=self.sdp())
+        if self.phone.beside_sdp:
+            parts = [f"Content-Type: application/sdp\r\n\r\n{request.body}", self.phone.beside_sdp]
+            request.body = "".join(f"--part\r\n{part}\r\n" for part in parts) + "--part--\r\n"
+            request.headers[-1] = ("Content-Type", "multipart/mixed;boundary=part")
         return self.peer.ask(request, self.phone.proxy)
 
     def dial(self, within_s: float = 20.0) -> Message:
@@ -85,6 +95,7 @@ class Phone(SipPeer):
         super().__init__(ip, port)
         self.proxy, self.user, self.domain, self.password = proxy, user, domain, password
         self.auth_user = user
+        self.beside_sdp = ""  # another part of the body of an INVITE, with its headers
         self._call_id, self._cseq = f"{token()}@{ip}", 0
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -54,6 +55,7 @@ class Edge:
             "LANDLINE_EDGE_MEDIA_TIMEOUT_S": str(MEDIA_TIMEOUT_S),
             "LANDLINE_EDGE_KEEPALIVE_S": str(KEEPALIVE_S),
             "LANDLINE_EDGE_KEEPALIVE_MISSES": "1",
+            "LANDLINE_EDGE_REGISTER_RETRY_S": "3",
             "PYTHONPATH": str(KAMAILIO),
             **(env or {}),
         }
@@ -129,9 +131,10 @@ class Edge:
     def kill(self, name: str) -> None:
         """kill -9, with its children."""
         process = self._running.pop(name)
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-        for each in family:
-            each.kill()
+        parent = psutil.Process(process.pid)
+        for each in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
         process.wait()
 
     def stop(self) -> None:

@@ -122,10 +122,15 @@ def token() -> str:
     return secrets.token_hex(8)
 
 
-def sdp(ip: str, port: int) -> str:
-    """An offer or answer of one A-law stream."""
-    lines = ["v=0", f"o=- 1 1 IN IP4 {ip}", "s=-", f"c=IN IP4 {ip}", "t=0 0", f"m=audio {port} RTP/AVP 8"]
-    return CRLF.join([*lines, "a=rtpmap:8 PCMA/8000", ""])
+def sdp(ip: str, port: int, name: str = "") -> str:
+    """An offer or answer of one A-law stream. `name`: stands wherever an SDP can have one (RFC 8866 5)."""
+    lines = ["v=0", f"o={name or '-'} 1 1 IN IP4 {ip}", f"s={name or '-'}"]
+    if name:
+        lines += [f"i=Talk of {name}", f"u=http://{name}.example", f"e={name}@example.com", f"p={name}"]
+    lines += [f"c=IN IP4 {ip}", "t=0 0", f"m=audio {port} RTP/AVP 8", "a=rtpmap:8 PCMA/8000"]
+    if name:
+        lines += [f"a=ssrc:1 cname:{name}", f"a=tool:{name}"]
+    return CRLF.join([*lines, ""])
 
 
 def media_address(body: str) -> Address:
@@ -136,7 +141,15 @@ def media_address(body: str) -> Address:
     return ip.group(1), int(port.group(1))
 
 
-def credentials(challenge: str, method: str, uri: str, username: str, password: str, count: int = 1) -> str:
+def credentials(
+    challenge: str,
+    method: str,
+    uri: str,
+    username: str,
+    password: str,
+    count: int = 1,
+    cnonce: str | None = None,
+) -> str:
     """The value of Authorization or Proxy-Authorization; `count` counts uses of the same nonce (RFC 7616)."""
     said = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
     algorithm = said.get("algorithm", "MD5")
@@ -149,7 +162,7 @@ def credentials(challenge: str, method: str, uri: str, username: str, password: 
     fields = {"username": username, "realm": said["realm"], "nonce": said["nonce"], "uri": uri}
     bare = {"algorithm": algorithm}
     if "qop" in said:
-        cnonce, nc = token(), f"{count:08x}"
+        cnonce, nc = cnonce or token(), f"{count:08x}"
         fields |= {"cnonce": cnonce, "response": digest(ha1, said["nonce"], nc, cnonce, "auth", ha2)}
         bare |= {"qop": "auth", "nc": nc}
     else:

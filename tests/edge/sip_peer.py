@@ -10,6 +10,7 @@ import queue
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from tests.edge.dialog import Dialog, Leg
@@ -72,8 +73,11 @@ class SipPeer:
         self.socket.settimeout(0.1)
         self.ip, self.port = self.socket.getsockname()
         self.when_called: Callable[[Leg], None] = Leg.answer
+        self.sdp_name = ""  # what its SDP calls it, in every line that can
+        self.more_in_replies: list[tuple[str, str]] = []  # headers of every answer inside a call
         self.quiet = False  # while True a new call is taken, but nothing is answered
         self.seen: list[Message] = []  # every request, repetitions left out
+        self.heard: deque[bytes] = deque(maxlen=1000)  # every datagram, as it came
         self.legs: queue.Queue[Leg] = queue.Queue()
         self._transactions: dict[tuple[str, str], Transaction] = {}
         self._dialogs: dict[str, Dialog] = {}
@@ -149,6 +153,7 @@ class SipPeer:
                 data, source = self.socket.recvfrom(65535)
             except TimeoutError:
                 continue
+            self.heard.append(data)
             message = parse(data, source)
             if message is None:
                 continue
@@ -201,4 +206,8 @@ class SipPeer:
         elif request.method == "OPTIONS":
             self.reply(request, 200, "OK")
         elif request.method != "ACK":
-            self.reply(request, 481, "Call/Transaction Does Not Exist")
+            self.took_other(request)
+
+    def took_other(self, request: Message) -> None:
+        """A request that belongs to nothing here; called by the listening thread."""
+        self.reply(request, 481, "Call/Transaction Does Not Exist")

@@ -83,6 +83,11 @@ class Town:
         target = "number" if number else "voicemail"
         body = {"client_id": home.id, "device_id": home.device_id, "kind": kind, "target": target}
         self.platform.api.post(f"{PROVISIONING}/call-forwards", {**body, "number": number, **more})
+        # Changes come in their order: who knows the new password knows the forward.
+        known = self.password(home)
+        for phone in self._phones:
+            if isinstance(phone, Phone) and phone.user == home.device:
+                phone.password = known
 
     def simulated(self, home: Home, **asked: Any) -> Row:
         """What would become of a call to the home from the provider; nothing changes."""

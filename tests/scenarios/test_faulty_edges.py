@@ -112,6 +112,34 @@ def heartbeat(story: Story, *call_ids: str, seq: int = 1, taken_at: float | None
     }  # fmt: skip
 
 
+async def test_two_instances_of_one_key_keep_their_calls_and_one_dies(story: Story) -> None:
+    """An active and a standby edge share a key: neither's lists end the other's calls, but the dead
+    one's end as lost where it was last heard of."""
+    mine, others = await story.call(), await story.call()
+    for call in (mine, others):
+        assert await story.report(call, "answered") == 204
+
+    async def beat(instance: str, call: dict[str, Any], seq: int) -> None:
+        body = {"instance_id": f"edge1-{instance}", "boot_id": f"boot-{instance}"}
+        answer = await story.post("/edges/heartbeat", heartbeat(story, call["call_id"], seq=seq) | body)
+        assert (answer.json()["unknown"], answer.json()["hang_up"]) == ([], [])
+
+    for seq in range(1, 6):
+        story.clock.advance_s(15)
+        await beat("active", mine, seq)
+        story.clock.advance_s(15)
+        await beat("standby", others, seq)
+    assert (await story.usage())["active_calls"] == 2
+    for seq in range(6, 16):
+        story.clock.advance_s(30)
+        await beat("active", mine, seq)
+    told = await ended(story, others)
+    assert (told.cause, told.duration_s) == ("lost", 150)
+    assert (await story.usage())["active_calls"] == 1
+    assert await story.report(mine, "ended") == 204
+    assert (await ended(story, mine)).cause == "normal"
+
+
 @pytest.mark.parametrize("skew_s", [-HOUR_S, HOUR_S])
 async def test_lists_of_a_wrong_clock_keep_and_lose_calls_all_the_same(story: Story, skew_s: float) -> None:
     """What an edge forgot is lost at the second list without it; what it names goes on."""

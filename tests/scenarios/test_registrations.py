@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +74,18 @@ def test_ten_places_are_the_most_and_one_without_multi_contact(brand: Brand, edg
         return [each["source_ip"] for each in registrations(single)["items"]] == ["192.0.2.2"]
 
     until(only_the_latest, "the latest contact replaces the others")
+
+
+def test_twenty_phones_at_once_find_ten_places(brand: Brand, edge: Edge) -> None:
+    """Counted where they are kept: REGISTERs in parallel can't take more places than there are."""
+    home = brand.home()
+    assert register(edge, home, 99)["allow"]  # the device is known
+    assert register(edge, home, 99, expires_s=0)["allow"]
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda n: register(edge, home, n), range(1, 21)))
+    assert sum(answer["allow"] for answer in answers) == 10, "the others find it FULL"
+    assert {answer["reason"] for answer in answers} == {None, "too_many_contacts"}
+    assert len(registrations(home)["items"]) == 10
 
 
 def test_a_place_that_is_not_allowed_is_refused(brand: Brand, edge: Edge) -> None:

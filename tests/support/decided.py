@@ -50,7 +50,7 @@ class Rows:
         self.forgotten: list[str] = []
 
     async def directory(self) -> Directory:
-        return Directory(self._hashes[keys.BRANDS], {}, self._hashes[keys.PROVIDER_ADDRESSES])
+        return Directory(self._hashes[keys.BRANDS], {}, self._hashes[keys.PROVIDER_ADDRESSES], {})
 
     async def brand(self, brand_id: str) -> BrandFacts | None:
         row = self._hashes[keys.BRANDS].get(brand_id)

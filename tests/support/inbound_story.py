@@ -62,7 +62,7 @@ class House:
         now_ms = self.story.clock.now_ms()
         uri = f"sip:{device_id[-2:]}@{host}:5070"
         contact = KeptContact(uri=uri, edge="edge1", expires_at_ms=now_ms + LONG_MS, registered_at_ms=now_ms)
-        await self.story.parts.registrations.put(partition, device_id, contact, now_ms, alone=False)
+        await self.story.parts.registrations.put(partition, device_id, contact, now_ms, most=10)
         return uri
 
     async def arrives(self, number: str = c.NUMBER, **changes: Any) -> Row:

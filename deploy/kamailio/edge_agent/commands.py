@@ -18,6 +18,7 @@ class Commands:
     def __init__(self, kamailio: Kamailio) -> None:
         self._kamailio = kamailio
         self.reload_wanted = asyncio.Event()
+        self.accounts_wanted = asyncio.Event()
 
     async def hang_up(self, call_id: str, cause: str) -> bool:
         """End a call; `cause` is what its report will say. False when there is no such call."""
@@ -57,8 +58,9 @@ class Commands:
         return True
 
     async def reload(self) -> bool:
-        """Fetch peers and fallback now."""
+        """Fetch peers, fallback and accounts now."""
         self.reload_wanted.set()
+        self.accounts_wanted.set()
         return True
 
     async def end_dead_media(self, sip_call_id: str, from_tag: str, to_tag: str, silent_s: float) -> None:

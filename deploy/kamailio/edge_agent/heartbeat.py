@@ -18,8 +18,8 @@ log = logging.getLogger("edge_agent.heartbeat")
 class Heartbeat:
     """One list per `beat`. A call whose dialog is gone twice in a row is named no more."""
 
-    def __init__(self, name: str, kamailio: Kamailio, calls: CallControl, commands: Commands) -> None:
-        self._name = name
+    def __init__(self, instance_id: str, kamailio: Kamailio, calls: CallControl, commands: Commands) -> None:
+        self._instance_id = instance_id
         self._kamailio = kamailio
         self._calls = calls
         self._commands = commands
@@ -33,7 +33,7 @@ class Heartbeat:
         for last, page in _pages(live):
             self._seq += 1
             body = {
-                "instance_id": self._name,
+                "instance_id": self._instance_id,
                 "boot_id": boot_id,
                 "seq": self._seq,
                 "last": last,

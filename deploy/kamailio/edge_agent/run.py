@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import uvicorn
 
+from edge_agent.accounts import Accounts
 from edge_agent.call_control import CallControl, CallControlAway, Refused
 from edge_agent.commands import Commands
 from edge_agent.door import door
@@ -17,8 +18,10 @@ from edge_agent.heartbeat import Heartbeat
 from edge_agent.kamailio import CommandRefused, Kamailio, KamailioAway
 from edge_agent.owed import Owed
 from edge_agent.settings import Settings
+from edge_agent.state import instance_id
 
 OWED_EVERY_S = 5.0
+ACCOUNTS_EVERY_S = 15.0
 RETRY_S = 2.0
 log = logging.getLogger("edge_agent")
 
@@ -27,7 +30,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Lists, files, owed calls and the door, until told to stop. Whoever is away is waited for."""
     kamailio, calls = Kamailio(settings.kamailio_port), CallControl(settings)
     commands = Commands(kamailio)
-    heartbeat = Heartbeat(settings.name, kamailio, calls, commands)
+    instance = instance_id(settings)
+    heartbeat = Heartbeat(instance, kamailio, calls, commands)
+    accounts = Accounts(instance, settings.contact, kamailio, calls)
     files = Files(settings.state, kamailio, calls, settings.tls)
     owed = Owed(kamailio, calls)
     host, _, port = settings.agent.rpartition(":")
@@ -40,6 +45,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(
                 _every(settings.refresh_s, "files", files.refresh, stop, commands.reload_wanted)
             )
+            every_s = min(ACCOUNTS_EVERY_S, settings.refresh_s)
+            group.create_task(_every(every_s, "accounts", accounts.refresh, stop, commands.accounts_wanted))
             served = group.create_task(server.serve())
             await stop.wait()
             server.should_exit = True

@@ -49,6 +49,7 @@ class Settings:
     keepalive_s: int
     keepalive_misses: int
     media_timeout_s: int
+    register_retry_s: int
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -82,7 +83,15 @@ class Settings:
             keepalive_s=_number(env, "LANDLINE_EDGE_KEEPALIVE_S", 60, 3600, least=30),
             keepalive_misses=_number(env, "LANDLINE_EDGE_KEEPALIVE_MISSES", 2, 10),
             media_timeout_s=_number(env, "LANDLINE_EDGE_MEDIA_TIMEOUT_S", 60, 3600),
+            register_retry_s=_number(env, "LANDLINE_EDGE_REGISTER_RETRY_S", 30, 3600),
         )
+
+    @property
+    def contact(self) -> str:
+        """Where others reach this edge: host:port, as its Contact says."""
+        if self.advertise:
+            return self.advertise
+        return self.listen[0].partition(":")[2] if self.listen[0][:4] in ("udp:", "tcp:") else self.listen[0]
 
     def as_kamailio(self) -> str:
         """settings.cfg: definitions that kamailio.cfg names, and where to listen."""
@@ -96,10 +105,13 @@ class Settings:
             "LL_CONTROL_PORT": self.kamailio_port,
             "LL_CHILDREN": self.children,
             "LL_CALL_WORKERS": self.call_workers,
+            "LL_MOST_WAITING": self.call_workers + max(1, most_queued() - 4),
             "LL_FLOOD_PER_2S": self.flood_per_2s,
             "LL_FIRST_REPLY_MS": self.first_reply_ms,
             "LL_KEEPALIVE_S": self.keepalive_s,
             "LL_KEEPALIVE_MISSES": self.keepalive_misses,
+            "LL_CONTACT": self.contact,
+            "LL_REGISTER_RETRY_S": self.register_retry_s,
         }
         lines = ["# Written by the edge agent at each start; it holds the edge's key."]
         if self.tls is not None:
@@ -125,6 +137,14 @@ class Settings:
             )
         profiles = ("server:default", own), ("client:default", theirs)
         return "\n".join(f"[{name}]\nmethod = TLSv1.2+\n{more}" for name, more in profiles)
+
+
+def most_queued() -> int:
+    """How many tasks the queue of an async group takes (unix(7)): the next sender would wait."""
+    try:
+        return int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+    except (OSError, ValueError):
+        return 10
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

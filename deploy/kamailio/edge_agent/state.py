@@ -3,7 +3,9 @@
 settings.cfg      from the environment, at each start
 tls.cfg           where certificate and key are, if it speaks TLS
 peers.list        addresses whose calls need no digest (module permissions, address file)
+db/uacreg         empty: accounts at DDI providers are in memory only
 db/fallback       emergency numbers and their routes (module db_text, for htable)
+instance          which of several edges with one key this is
 peers.json, fallback.json   as call-control sent them
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,15 @@ from edge_agent.settings import Settings
 
 GROUPS = {"provider": 1, "device": 2, "carrier": 3, "media": 4}
 _COLUMNS = "id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) expires(int)"
-_VERSION = "id(int,auto) table_name(string) table_version(int)\n0:htable:2\n1:fallback:2\n2:version:1\n"
+_VERSION = (
+    "id(int,auto) table_name(string) table_version(int)\n0:htable:2\n1:fallback:2\n2:version:1\n3:uacreg:5\n"
+)
+_NO_ACCOUNTS = (
+    "id(int,auto) l_uuid(string) l_username(string) l_domain(string) r_username(string) r_domain(string)"
+    " realm(string) auth_username(string) auth_password(string) auth_ha1(string) auth_proxy(string,null)"
+    " expires(int) flags(int) reg_delay(int) contact_addr(string) socket(string)\n"
+)
+"""Module uac registers nothing without a database; the accounts are never in it (accounts.py)."""
 
 
 def prepare(settings: Settings) -> None:
@@ -27,12 +38,21 @@ def prepare(settings: Settings) -> None:
     write(settings.state / "settings.cfg", settings.as_kamailio(), mode=0o600)
     write(settings.state / "tls.cfg", settings.as_tls())
     write(settings.state / "db" / "version", _VERSION)
+    write(settings.state / "db" / "uacreg", _NO_ACCOUNTS)
     for path, empty in (
         (settings.state / "peers.list", peers_list([])),
         (settings.state / "db" / "fallback", fallback_table([])),
     ):
         if not path.exists():
             write(path, empty)
+
+
+def instance_id(settings: Settings) -> str:
+    """The edge's name, and what tells this one from others with the same key; kept in the folder."""
+    path = settings.state / "instance"
+    if not path.exists():
+        write(path, secrets.token_hex(4))
+    return f"{settings.name[:50]}-{path.read_text().strip()}"
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> bool:

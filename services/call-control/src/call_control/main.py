@@ -45,6 +45,7 @@ from call_control.api import (
     events,
     hanging_up,
     live,
+    provider_registrations,
     registrations,
     rejections,
     reservations,
@@ -74,6 +75,7 @@ ROUTERS = (
     hanging_up.AUDIT,
     rejections.router,
     registrations.router,
+    provider_registrations.router,
     reservations.router,
     simulation.router,
 )
@@ -99,6 +101,7 @@ def app(settings: Settings) -> FastAPI:
                 parts.gather,
                 parts.arrivals,
                 parts.registrations,
+                parts.accounts,
                 feed,
                 settings.clock,
             )

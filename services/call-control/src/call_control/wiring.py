@@ -17,6 +17,7 @@ from landline.contracts.call_control.events import CallFacts
 from landline.kernel.clock import SystemClock
 
 from call_control.adapters import scripts
+from call_control.adapters.accounts import Accounts
 from call_control.adapters.auth_failures import AuthFailures
 from call_control.adapters.call_store import CallStore
 from call_control.adapters.copied_rows import CopiedRows
@@ -44,6 +45,7 @@ from call_control.app.serve_code import ServeCode
 from call_control.consumers.rebuild import Rebuild
 from call_control.domain.live_call import Terms
 from call_control.domain.ticket import sign_ticket
+from call_control.edge.accounts import AccountsEndpoint
 from call_control.edge.auth import EdgeAuth
 from call_control.edge.calls import (
     Admission,
@@ -83,6 +85,7 @@ class Parts:
     gather: GatherFacts
     arrivals: GatherArrival
     registrations: Registrations
+    accounts: Accounts
     unseal: Unseal
     geoip: GeoIp
     model: ReadModel
@@ -138,6 +141,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             gather=GatherFacts(facts, arrivals, geoip.country_of, settings.lease_s),
             arrivals=arrivals,
             registrations=registrations,
+            accounts=Accounts(batch),
             unseal=unseal,
             geoip=geoip,
             model=ReadModel(batch),
@@ -199,6 +203,7 @@ def edge_routes(parts: Parts, note_use: Callable[[str], None]) -> EdgeRoutes:
         credentials=CredentialsEndpoint(devices),
         registrations=RegistrationEndpoint(devices),
         auth_failures=AuthFailureEndpoint(devices),
+        accounts=AccountsEndpoint(auth, parts.accounts, parts.facts.directory, parts.unseal, key),
         peers=FileEndpoint(auth, files.peers),
         fallback=FileEndpoint(auth, files.fallback),
     )

@@ -42,6 +42,7 @@ from provisioning.api.ddi_bulk import bulk_router
 from provisioning.api.ddis import unlink_router
 from provisioning.api.device_registrations import device_registrations_router
 from provisioning.api.forward_codes import forward_codes_router
+from provisioning.api.provider_registration_status import provider_registration_status_router
 from provisioning.api.ready_made_sets import ready_made_router, ready_made_set
 from provisioning.api.resources import REGISTRY as RESOURCES
 from provisioning.api.transformation_tries import try_router
@@ -74,6 +75,7 @@ def routers() -> list[APIRouter]:
         snapshot_router(REGISTRY),
         forward_codes_router(REGISTRY),
         device_registrations_router(),
+        provider_registration_status_router(),
         grants_router(REGISTRY),
         documents_router(REGISTRY),
         setups_router(REGISTRY),

@@ -137,6 +137,24 @@ class ProblemDetails(TypedDict):
     errors: NotRequired[list[FieldProblem]]
 
 
+class Account(TypedDict):
+    """
+    One to register, HA1 in the clear (RFC 7616 3.4.2). `contact_random`: nobody can guess `contact_user`,
+        so whoever calls it was told it by the provider; the called number is then that of To.
+    """
+
+    id: str
+    username: str
+    domain: str
+    realm: str
+    auth_username: str
+    auth_ha1: str
+    auth_proxy: str | None
+    expires_s: int
+    contact_user: str
+    contact_random: bool
+
+
 class Leg(TypedDict):
     """
     One server to try, with all it is to be sent (contracts section 4, `routes`).
@@ -331,6 +349,19 @@ class Extension(TypedDict):
     max_duration_s: int
 
 
+class Told(TypedDict):
+    """
+    What an edge says of an account that it holds. `since`, `expires_at`: epoch seconds; `sip_code`: of the
+        last reply, 408 when there was none.
+    """
+
+    id: str
+    state: Literal["failed", "registered", "registering"]
+    since: float
+    sip_code: NotRequired[int | None]
+    expires_at: NotRequired[float | None]
+
+
 class NoopAnswer(TypedDict):
     """
     As long as an allow, and decided by nobody.
@@ -427,6 +458,7 @@ class SimulateRequest(TypedDict):
     source_ip: str
     request_user: str
     direction: NotRequired[Literal["inbound", "outbound"] | None]
+    registration_id: NotRequired[str | None]
     source_port: NotRequired[int | None]
     transport: NotRequired[str | None]
     auth_user: NotRequired[str | None]
@@ -444,6 +476,14 @@ class SimulateRequest(TypedDict):
     user_agent: NotRequired[str | None]
     duration_s: NotRequired[int | None]
     at: NotRequired[str | float | int | None]
+
+
+class AccountsAnswer(TypedDict):
+    """
+    All that this instance holds from now on; others are to be unregistered.
+    """
+
+    registrations: list[Account]
 
 
 class AllowAnswer(TypedDict):
@@ -532,6 +572,7 @@ class CallRequest(TypedDict):
     source_ip: str
     request_user: str
     direction: NotRequired[Literal["inbound", "outbound"] | None]
+    registration_id: NotRequired[str | None]
     source_port: NotRequired[int | None]
     transport: NotRequired[str | None]
     auth_user: NotRequired[str | None]
@@ -596,6 +637,15 @@ class HeartbeatAnswer(TypedDict):
     unknown: list[str]
     extend: list[Extension]
     resync: bool
+
+
+class Holding(TypedDict):
+    """
+    Body: what this instance of the edge has registered, or tries to.
+    """
+
+    instance_id: str
+    held: NotRequired[list[Told]]
 
 
 class Peers(TypedDict):

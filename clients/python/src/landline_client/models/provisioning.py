@@ -679,6 +679,20 @@ class DdiProviderRegistrationPatch(TypedDict):
     contact_username: NotRequired[str | None]
 
 
+class DdiProviderRegistrationStatus(TypedDict):
+    """
+    `state` disabled: not to be registered; waiting: no edge has taken it up yet; registering: asked, not
+    answered. `sip_code`: of the provider's last reply, 408 when there was none. `since`: in this state with
+    this code; `edge`: the edge that registers it.
+    """
+
+    state: Literal["disabled", "waiting", "registering", "registered", "failed"]
+    edge: NotRequired[str | None]
+    sip_code: NotRequired[int | None]
+    since: NotRequired[str | None]
+    expires_at: NotRequired[str | None]
+
+
 class DdiRange(TypedDict):
     """
     `first` and the numbers after it, `count` in all. The other fields are as for one DDI.

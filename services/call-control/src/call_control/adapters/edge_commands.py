@@ -22,8 +22,8 @@ from call_control.domain.live_call import LiveCall
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 MOST_AT_ONCE: Final = 50
 """Devices of one batch that are told of; a mass change waits for the edges' own minute."""
-IN_FILES: Final = frozenset({"ddi_provider_address", "emergency_number"})
-"""What edges keep on disk: peers and emergency numbers."""
+FETCHED: Final = frozenset({"ddi_provider_address", "ddi_provider_registration", "emergency_number"})
+"""What edges fetch as a whole: peers, accounts at providers, emergency numbers."""
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +64,7 @@ class EdgeCommands:
         devices = [c for c in changes if c.entity == "device" and c.version > 1 and c.data is not None]
         if devices:
             self._beside(self._drop_credentials(devices[:MOST_AT_ONCE]))
-        if any(change.entity in IN_FILES for change in changes):
+        if any(change.entity in FETCHED for change in changes):
             self._beside(self._to_all("landline.reload"))
 
     async def _of_calls(self, method: str, told: Sequence[tuple[LiveCall, str | int]]) -> None:

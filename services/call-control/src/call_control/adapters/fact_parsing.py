@@ -42,6 +42,7 @@ from call_control.domain.facts import (
     NumberList,
     PlatformFacts,
     ProviderAddress,
+    ProviderRegistration,
 )
 from call_control.domain.forwarding import CallForward
 from call_control.domain.risk import SAFE, RiskMap
@@ -193,6 +194,28 @@ def provider_addresses(rows: Rows) -> list[ProviderAddress]:
                 ProviderAddress(row["brand_id"], row["ddi_provider_id"], network, row.get("trusted", False))
             )
     return found
+
+
+def provider_registrations(rows: Rows) -> dict[str, ProviderRegistration]:
+    """Accounts at DDI providers by id."""
+    return {
+        row_id: ProviderRegistration(
+            id=row_id,
+            brand_id=row["brand_id"],
+            provider_id=row["ddi_provider_id"],
+            username=row["username"],
+            domain=row["domain"],
+            realm=row.get("realm") or row["domain"],
+            auth_username=row.get("auth_username") or row["username"],
+            sealed_ha1=row["auth_ha1"],
+            enabled=row.get("enabled", True),
+            auth_proxy=row.get("auth_proxy"),
+            expires_s=row.get("expires_s", 3600),
+            contact_user=row.get("contact_username"),
+        )
+        for row_id, row in rows.items()
+        if row.get("auth_ha1")
+    }
 
 
 def profile_facts(profile_id: str, row: Row) -> Profile:

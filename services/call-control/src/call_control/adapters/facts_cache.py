@@ -28,6 +28,7 @@ from call_control.adapters.fact_parsing import (
     edge_facts,
     platform_facts,
     provider_addresses,
+    provider_registrations,
 )
 from call_control.adapters.keys import keys_of
 from call_control.adapters.model_rows import OUTAGE, RedisAway, RedisRows, Rows
@@ -156,21 +157,24 @@ class Loading(Generic[K, V]):
 
 
 class Directory:
-    """What is global and small: brands by id and SIP domain, edges by key prefix, whose address is whose."""
+    """What is global and small: brands by id and SIP domain, edges by key prefix, whose address is whose,
+    accounts at DDI providers."""
 
-    __slots__ = ("addresses", "brands", "domains", "edges")
+    __slots__ = ("accounts", "addresses", "brands", "domains", "edges")
 
     def __init__(
         self,
         brands: dict[str, dict[str, Any]],
         edges: dict[str, dict[str, Any]],
         addresses: dict[str, dict[str, Any]],
+        accounts: dict[str, dict[str, Any]],
     ) -> None:
         self.brands = brands
         self.domains = {str(row["sip_domain"]).lower(): brand_id for brand_id, row in brands.items()}
         found = [edge_facts(edge_id, row) for edge_id, row in edges.items()]
         self.edges: dict[str, EdgeFacts] = {edge.key_prefix: edge for edge in found}
         self.addresses = AddressBook(provider_addresses(addresses))
+        self.accounts = provider_registrations(accounts)
 
 
 class FactsCache:
@@ -287,7 +291,9 @@ class FactsCache:
         self._owners.forget(number)
 
     async def _load_directory(self, _key: str, rows: Rows) -> Directory:
-        found = await rows.hashes(keys.BRANDS, keys.EDGES, keys.PROVIDER_ADDRESSES)
+        found = await rows.hashes(
+            keys.BRANDS, keys.EDGES, keys.PROVIDER_ADDRESSES, keys.PROVIDER_REGISTRATIONS
+        )
         return Directory(*(read_fields(each) for each in found))
 
     async def _load_brand(self, brand_id: str, rows: Rows) -> BrandFacts | None:

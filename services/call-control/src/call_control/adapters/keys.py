@@ -79,6 +79,11 @@ def edge_state(edge_id: str) -> str:
     return f"landline:edge:{edge_id}"
 
 
+def account(registration_id: str) -> str:
+    """Global hash: which edge registers an account at a DDI provider, and how it goes; gone with silence."""
+    return f"landline:account:{registration_id}"
+
+
 def auth_failures(source_ip: str) -> str:
     """Global hash: user@domain -> failures, of one source address."""
     return f"landline:auth-failures:{source_ip}"

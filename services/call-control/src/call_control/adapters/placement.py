@@ -64,6 +64,7 @@ _GLOBAL = {
     "brand": (keys.BRANDS, "brands"),
     "edge": (keys.EDGES, "edges"),
     "ddi_provider_address": (keys.PROVIDER_ADDRESSES, "edges"),
+    "ddi_provider_registration": (keys.PROVIDER_REGISTRATIONS, "edges"),
     "plan": (keys.PLANS, "rates"),
     "deck": (keys.DECKS, "rates"),
 }

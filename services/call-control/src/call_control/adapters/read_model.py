@@ -91,6 +91,7 @@ class ReadModel:
             keys.BRANDS,
             keys.EDGES,
             keys.PROVIDER_ADDRESSES,
+            keys.PROVIDER_REGISTRATIONS,
             keys.PLANS,
             keys.DECKS,
             keys.CARRIER_PROFILES,

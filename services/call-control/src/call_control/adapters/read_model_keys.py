@@ -8,6 +8,7 @@ from __future__ import annotations
 BRANDS = "landline:cfg:brands"
 EDGES = "landline:cfg:edges"
 PROVIDER_ADDRESSES = "landline:cfg:provider-addresses"
+PROVIDER_REGISTRATIONS = "landline:cfg:provider-registrations"
 PLATFORM_DDIS = "landline:cfg:onnet"
 PLATFORM_NUMBERS = "{landline:cfg:onnet}:numbers"
 """Hash: number -> id of the brand that has it, of active numbers that can be called; its rows are those of

@@ -7,10 +7,12 @@ import msgspec
 from landline.chassis.redis import AutoBatch
 from msgspec.structs import replace
 
+from call_control.adapters import scripts
 from call_control.adapters.call_reads import as_map
 from call_control.adapters.keys import keys_of
 from call_control.adapters.model_rows import OUTAGE, Rows
 from call_control.domain.facts import Contact, KeptContact
+from call_control.domain.replies import Status
 
 MOST_CONTACTS = 10
 GRACE_MS = 3_600_000
@@ -49,17 +51,13 @@ class Registrations:
         return parsed(as_map(raw))
 
     async def put(
-        self, partition: int, device_id: str, contact: KeptContact, now_ms: int, *, alone: bool
-    ) -> None:
-        """Keep a contact until it expires. `alone`: it replaces all others."""
-        key = keys_of(partition).contacts(device_id)
-        known = await self.kept(partition, device_id)
-        gone = [c.uri for c in known if c.uri != contact.uri and (alone or c.expires_at_ms <= now_ms)]
-        if gone:
-            await self._batch.execute("HDEL", key, *gone)
-        longest = max([contact.expires_at_ms, *(c.expires_at_ms for c in known)])
-        written = ("HSET", key, contact.uri, _encode(contact))
-        await self._batch.execute_all(written, ("PEXPIREAT", key, longest))
+        self, partition: int, device_id: str, contact: KeptContact, now_ms: int, *, most: int | None
+    ) -> bool:
+        """Keep a contact until it expires. False: `most` others have all places. None: it replaces them."""
+        names = [keys_of(partition).contacts(device_id)]
+        values = [contact.uri, _encode(contact), contact.expires_at_ms, now_ms, most or 0]
+        raw = await scripts.KEEP_CONTACT.run(self._batch, names, values)
+        return bool(raw[0].decode() == Status.KEPT)
 
     async def remove(self, partition: int, device_id: str, uri: str) -> None:
         """Forget a contact; `*` forgets all (RFC 3261 section 10.2.2)."""

@@ -30,6 +30,8 @@ REPAIR_COUNTER: Final = _script("repair_counter")
 RESERVE: Final = _script("reserve_money")
 RELEASE: Final = _script("release_money")
 LIST_LIVE: Final = _script("list_live")
+KEEP_CONTACT: Final = _script("keep_contact")
+HOLD_ACCOUNT: Final = _script("hold_account")
 
 ALL: Final = (
     ADMIT,
@@ -50,6 +52,8 @@ ALL: Final = (
     RESERVE,
     RELEASE,
     LIST_LIVE,
+    KEEP_CONTACT,
+    HOLD_ACCOUNT,
 )
 
 

@@ -8,6 +8,7 @@ from typing import cast
 from fastapi import Request
 from landline.kernel.clock import Clock
 
+from call_control.adapters.accounts import Accounts
 from call_control.adapters.call_store import CallStore
 from call_control.adapters.facts_cache import FactsCache
 from call_control.adapters.registrations import Registrations
@@ -25,6 +26,7 @@ class Services:
     gather: GatherFacts
     arrivals: GatherArrival
     registrations: Registrations
+    accounts: Accounts
     feed: LiveFeed
     clock: Clock
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from call_control.domain.facts import (
     DdiProvider,
     DeviceFacts,
     ProviderAddress,
+    ProviderRegistration,
 )
 
 POOL = "pool"
@@ -29,6 +31,7 @@ ON_NET = DdiProvider(id="", name="on-net")
 class KnowsAddresses(Protocol):
     """`adapters.facts_cache.Directory`, as far as needed here."""
 
+    accounts: dict[str, ProviderRegistration]
     addresses: AddressBook
 
 
@@ -72,14 +75,26 @@ class GatherArrival:
 
     async def __call__(self, request: CallRequest) -> Arrived:
         """The provider whose brand has the number; of several, the one that the number is linked to."""
-        directory = await self._source.directory()
-        found = [await self._one(each, request) for each in directory.addresses.at(request.source_ip)]
+        found = [await self._one(each, request) for each in await self._providers_of(request)]
         best = _best([each for each in found if each is not None])
         seen, brand = best.arrival, best.brand
         if seen is None or brand is None:
             return best
         shows_ours = brand.reject_spoofed and await self._shows_ours(brand, seen, request)
         return await self._reached(best._replace(arrival=replace(seen, shows_ours=shows_ours)))
+
+    async def _providers_of(self, request: CallRequest) -> list[ProviderAddress]:
+        """By the account whose contact was called, wherever from; else by the source address."""
+        directory = await self._source.directory()
+        known = directory.addresses.at(request.source_ip)
+        if request.registration_id is None:
+            return known
+        account = directory.accounts.get(request.registration_id)
+        if account is None or not account.enabled:
+            return []
+        trusted = any(each.trusted and each.provider_id == account.provider_id for each in known)
+        here = ip_network(request.source_ip)
+        return [ProviderAddress(account.brand_id, account.provider_id, here, trusted)]
 
     async def on_platform(self, number: str) -> Arrived | None:
         """The called side of an on-net call: whose active number it is; None when it is no number of ours."""

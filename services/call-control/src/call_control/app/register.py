@@ -25,9 +25,8 @@ class KeepsContacts(Protocol):
     """`adapters.registrations.Registrations`."""
 
     async def put(
-        self, partition: int, device_id: str, contact: KeptContact, now_ms: int, *, alone: bool
-    ) -> None: ...
-    async def kept(self, partition: int, device_id: str) -> list[KeptContact]: ...
+        self, partition: int, device_id: str, contact: KeptContact, now_ms: int, *, most: int | None
+    ) -> bool: ...
     async def remove(self, partition: int, device_id: str, uri: str) -> None: ...
 
 
@@ -69,14 +68,8 @@ async def register(
     by = allowed(client, source_ip, country_of)
     if by is None:
         return Registered(deny("source_not_allowed", f"{source_ip} is not where client {client.name} may be"))
-    if device.multi_contact and await _full(kept, brand.partition, device.id, asked.contact.uri, now_ms):
+    most = MAX_CONTACTS if device.multi_contact else None
+    if not await kept.put(brand.partition, device.id, asked.contact, now_ms, most=most):
         told = f"device {device.name} has {MAX_CONTACTS} contacts"
         return Registered(deny("too_many_contacts", told))
-    await kept.put(brand.partition, device.id, asked.contact, now_ms, alone=not device.multi_contact)
-    return Registered(None, MAX_CONTACTS if device.multi_contact else 1)
-
-
-async def _full(kept: KeepsContacts, partition: int, device_id: str, uri: str, now_ms: int) -> bool:
-    """Whether all places are taken by other contacts; a REGISTER that renews one has its own."""
-    live = [c.uri for c in await kept.kept(partition, device_id) if c.expires_at_ms > now_ms]
-    return uri not in live and len(live) >= MAX_CONTACTS
+    return Registered(None, most or 1)

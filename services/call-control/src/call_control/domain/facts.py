@@ -157,6 +157,25 @@ class ProviderAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderRegistration:
+    """An account at a DDI provider that an edge registers. `sealed_ha1`: opened only for the edge that
+    holds it. `contact_user` None: a random one."""
+
+    id: str
+    brand_id: str
+    provider_id: str
+    username: str
+    domain: str
+    realm: str
+    auth_username: str
+    sealed_ha1: str
+    enabled: bool = True
+    auth_proxy: str | None = None
+    expires_s: int = 3600
+    contact_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CarrierServer:
     """Where calls leave: one SIP address of a carrier, with the headers it wants."""
 

@@ -52,6 +52,10 @@ class Status(StrEnum):
     REPAIRED = "REPAIRED"
     CHANGED = "CHANGED"
     LISTED = "LISTED"
+    KEPT = "KEPT"
+    FULL = "FULL"
+    HELD = "HELD"
+    TAKEN = "TAKEN"
 
 
 class NewCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from call_control.app.edge_files import Fallback, Peers
 from call_control.app.serve_code import ServiceAnswer
 from call_control.domain.admission.case import FaxTarget, Target, VoicemailTarget
 from call_control.domain.admission.request import CallRequest
+from call_control.edge.accounts import AccountsAnswer, Holding
 from call_control.edge.calls import Answered, Ended, Failed, Ringing
 from call_control.edge.endpoint import Endpoint
 from call_control.edge.lists import Heartbeat, HeartbeatAnswer, Resync, ResyncAnswer
@@ -105,6 +106,7 @@ class EdgeRoutes:
     credentials: Endpoint
     registrations: Endpoint
     auth_failures: Endpoint
+    accounts: Endpoint
     peers: Endpoint
     fallback: Endpoint
 
@@ -120,6 +122,13 @@ _ADDRESSES: tuple[tuple[str, str, str, type | None, tuple[type, ...]], ...] = (
     ("resync", "/edges/resync", "Tickets of calls we do not know", Resync, (ResyncAnswer,)),
     ("registrations", "/registrations", "A device registers", Registering, (RegistrationAnswer,)),
     ("auth_failures", "/auth-failures", "A wrong password", AuthFailure, (AuthFailureAnswer,)),
+    (
+        "accounts",
+        "/edges/provider-registrations",
+        "Accounts to register at DDI providers, and how it goes",
+        Holding,
+        (AccountsAnswer,),
+    ),
     ("credentials", "/credentials", "Digest credentials of a device", None, (CredentialsAnswer,)),
     ("peers", "/edges/peers", "Whose calls need no digest", None, (Peers,)),
     ("fallback", "/edges/fallback", "Emergency calls while we are away", None, (Fallback,)),

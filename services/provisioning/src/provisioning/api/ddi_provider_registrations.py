@@ -54,7 +54,10 @@ class DdiProviderRegistrationFields(ApiModel):
         3600, description="seconds that a registration is asked for"
     )
     contact_username: SipUser | None = Field(
-        None, description="user of our Contact; null: a random one, for accounts with several DDIs"
+        None,
+        description="user of our Contact, and the number called there, believed only from the registrar or "
+        "from an address of the provider; null: a random one, believed from anywhere, and To says which "
+        "number is called",
     )
 
 
@@ -95,10 +98,14 @@ DDI_PROVIDER_REGISTRATIONS = Resource(
     filters=("ddi_provider_id", "enabled", "username", "domain"),
     sorts=("username", "domain"),
     references={"ddi_provider_id": Reference("ddi_providers", "DDI provider", cascade=True)},
-    unique={"ddi_provider_registrations_username_domain_key": "username"},
+    unique={
+        "ddi_provider_registrations_username_domain_key": "username",
+        "ddi_provider_registrations_contact_username_key": "contact_username",
+    },
     key=("ddi_provider_id", "domain", "username"),
     rules=(_keep_auth_as_ha1,),
     publish=_with_ha1,
     stream=streams.CONFIG,
-    about="Accounts that edges register at DDI providers, so that these know where to send calls.",
+    about="Accounts that edges register at DDI providers, so that these know where to send calls. "
+    "GET ddi-provider-registrations/{id}/status says how it goes.",
 )

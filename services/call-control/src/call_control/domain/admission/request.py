@@ -64,6 +64,13 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["outbound", "inbound"] | None,
         Meta(description="Null: the source decides; the address of a DDI provider makes it inbound."),
     ] = None
+    registration_id: Annotated[
+        Text64 | None,
+        Meta(
+            description="Account at a DDI provider whose registered Contact was called: the provider "
+            "follows from it, whatever the source."
+        ),
+    ] = None
     source_port: Annotated[Port | None, Meta(description="Port that the INVITE came from.")] = None
     transport: Annotated[Text64 | None, Meta(description="`udp`, `tcp` or `tls`, as it came.")] = None
     auth_user: Annotated[
@@ -112,7 +119,7 @@ class CallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 USER_PARTS = (
     "auth_user", "auth_realm", "from_user", "from_domain", "from_display", "request_user", "request_domain",
     "asserted_identity", "preferred_identity", "remote_party_id", "privacy", "sip_call_id", "source_ip",
-    "transport", "user_agent",
+    "registration_id", "transport", "user_agent",
 )  # fmt: skip
 """Fields that become part of a SIP message, a record or a log line: no control character may enter."""
 
