@@ -21,11 +21,19 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What an edge says of an account that it holds. `since`, `expires_at`: epoch seconds; `sip_code`: of the
     last reply, 408 when there was none."""
 
-    id: Annotated[str, Meta(min_length=1, max_length=64)]
-    state: Literal["registering", "registered", "failed"]
-    since: Annotated[float, Meta(ge=0, le=1e11)]
-    sip_code: Annotated[int, Meta(ge=100, le=699)] | None = None
-    expires_at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=64, description="Of the account.")]
+    state: Annotated[
+        Literal["registering", "registered", "failed"], Meta(description="As the provider answered last.")
+    ]
+    since: Annotated[float, Meta(ge=0, le=1e11, description="Epoch seconds: in this state, with this code.")]
+    sip_code: Annotated[
+        Annotated[int, Meta(ge=100, le=699)] | None,
+        Meta(description="Of the last reply, 408 when there was none; null: not known yet."),
+    ] = None
+    expires_at: Annotated[
+        Annotated[float, Meta(ge=0, le=1e11)] | None,
+        Meta(description="Epoch seconds: until when the provider keeps our Contact."),
+    ] = None
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,30 +35,41 @@ class KnowsAccounts(Protocol):
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """Body: what this instance of the edge has registered, or tries to."""
 
-    instance_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    held: Annotated[list[Told], Meta(max_length=MOST_HELD)] = []
+    instance_id: Annotated[
+        str,
+        Meta(min_length=1, max_length=64, description="As in heartbeats: which of the edges with this key."),
+    ]
+    held: Annotated[
+        list[Told], Meta(max_length=MOST_HELD, description="What it registers now, at most 400.")
+    ] = []
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One to register, HA1 in the clear (RFC 7616 3.4.2). `contact_random`: nobody can guess `contact_user`,
     so whoever calls it was told it by the provider; the called number is then that of To."""
 
-    id: str
-    username: str
-    domain: str
-    realm: str
-    auth_username: str
-    auth_ha1: str
-    auth_proxy: str | None
-    expires_s: int
-    contact_user: str
-    contact_random: bool
+    id: Annotated[str, Meta(description="Goes into `registration_id` of calls to its Contact.")]
+    username: Annotated[str, Meta(description="User of From and To of the REGISTER.")]
+    domain: Annotated[str, Meta(description="Its Request-URI, and the host of From and To.")]
+    realm: Annotated[str, Meta(description="Of the challenges to answer; others are refused.")]
+    auth_username: Annotated[str, Meta(description="User of the digest.")]
+    auth_ha1: Annotated[str, Meta(description="MD5(user:realm:password). Keep it in memory only.")]
+    auth_proxy: Annotated[str | None, Meta(description="SIP URI to send it to; null: the domain.")]
+    expires_s: Annotated[int, Meta(description="Seconds to ask for.")]
+    contact_user: Annotated[str, Meta(description="User of our Contact, unique among all accounts.")]
+    contact_random: Annotated[
+        bool,
+        Meta(
+            description="True: believe who calls it, the number is that of To. False: believe only the "
+            "registrar and the provider's addresses."
+        ),
+    ]
 
 
 class AccountsAnswer(msgspec.Struct, frozen=True):
     """All that this instance holds from now on; others are to be unregistered."""
 
-    registrations: list[Account]
+    registrations: Annotated[list[Account], Meta(description="At most 400.")]
 
 
 _encode = msgspec.json.Encoder().encode

@@ -75,6 +75,11 @@ OPERATIONS: Final = {
         "command tells the edge to drop one that has changed. 404: no such device, or it has no "
         "password: answer it like a wrong password."
     ),
+    "accounts": (
+        "Says how the accounts go that this instance registers at DDI providers, and answers with all that "
+        "it holds from now on: register what is new, unregister what is gone. Ask every 15 s and on "
+        "command; after 60 s of silence another edge may have them. It may be repeated."
+    ),
     "peers": (
         "Addresses whose calls need no digest: DDI providers, devices with a fixed address, carriers. "
         "Load it every 60 s and on command, and keep it on disk for a restart."
