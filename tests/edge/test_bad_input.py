@@ -46,6 +46,29 @@ def test_torture_messages(town: Town) -> None:
     assert_serves(town)
 
 
+class AllContacts(Phone):
+    """A phone that names all its contacts at once."""
+
+    contact = "*"
+
+
+def test_all_contacts_at_once_can_only_be_taken_away(town: Town) -> None:
+    """RFC 3261 10.3, step 6: 400; a 503 would have the phone try for ever."""
+    home = town.home()
+    phone = town.answering(home)
+    every = AllContacts(f"{town.net}.99", town.edge.address, home.device, home.brand.domain, phone.password)
+    try:
+        assert every.register(expires=300).status == 400
+        assert town.provider.dial(home.number)[1].status == 200
+        assert every.register(expires=0).status == 200
+    finally:
+        every.close()
+    phone.next_leg().hang_up()
+    town.settled(home)
+    assert town.provider.dial(home.number)[1].status == 480
+    town.assert_nothing_left()
+
+
 @pytest.mark.parametrize("text", METACHARACTERS)
 def test_metacharacters_are_only_text(town: Town, text: str) -> None:
     """In the display name, the user agent and the number: never more than characters of a string."""

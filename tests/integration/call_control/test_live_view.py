@@ -260,7 +260,8 @@ async def _listed(story: Story, **query: str) -> list[str]:
     "query",
     [
         {"state": "dead"}, {"nothing": "1"}, {"cursor": "x"}, {"limit": "0"}, {"sort": "caller"},
-        {"admitted_at__gte": "noon"}, {"count": "yes"}, {"count": "true", "state": "ringing"},
+        {"admitted_at__gte": "noon"}, {"client_id": "x"}, {"count": "yes"},
+        {"count": "true", "state": "ringing"},
     ],
 )  # fmt: skip
 async def test_a_question_that_makes_no_sense_is_named(story: Story, query: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from landline.chassis.problems import FieldError, InvalidInput
 from landline.kernel.clock import to_ms
@@ -113,7 +114,7 @@ def _take(query: CallQuery, name: str, value: str) -> None:
     elif name == "state" and value not in _STATES:
         raise _Wrong("invalid_value", "admitted, ringing or answered")
     elif name in _FIELDS or name == "caller":
-        query.equal[name] = value
+        query.equal[name] = _uuid(value) if name.endswith("_id") else value
     else:
         raise _Wrong("unknown_filter", "no such filter")
 
@@ -135,6 +136,13 @@ def _boolean(value: str) -> bool:
     if value not in ("true", "false"):
         raise _Wrong("invalid_value", "true or false")
     return value == "true"
+
+
+def _uuid(value: str) -> str:
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise _Wrong("invalid_value", "a UUID") from None
 
 
 def _moment(value: str) -> int:
