@@ -44,7 +44,12 @@ select row.* from (select * from transformation_rules limit 1) r, transformation
        lateral jsonb_populate_record(null::transformation_rules, to_jsonb(r) || jsonb_build_object(
            'id', gen_random_uuid(), 'brand_id', s.brand_id, 'transformation_set_id', s.id)) row
  where s.brand_id is not null;
-analyze transformation_sets; analyze transformation_rules
+insert into risk_classes
+select row.* from (select * from risk_classes where brand_id is null limit 1) r, brands b,
+       generate_series(1, 100) n,
+       lateral jsonb_populate_record(null::risk_classes, to_jsonb(r) || jsonb_build_object(
+           'id', gen_random_uuid(), 'brand_id', b.id, 'prefix', '+99' || n)) row;
+analyze transformation_sets; analyze transformation_rules; analyze risk_classes
 """
 
 
