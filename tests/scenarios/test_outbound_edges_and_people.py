@@ -230,9 +230,9 @@ async def test_live_calls_come_in_pages_and_can_be_filtered(story: Story) -> Non
     assert rest["next_cursor"] is None
     for query, count in (
         (f"client_id={c.CLIENT}", 3),
-        ("client_id=x", 0),
+        (f"client_id={c.BRAND}", 0),
         (f"brand_id={c.BRAND}", 3),
-        ("brand_id=x", 0),
+        (f"brand_id={c.CLIENT}", 0),
     ):
         found = (await story.http.get(f"{API}/calls?{query}", headers=operator())).json()
         assert len(found["items"]) == count

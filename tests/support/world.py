@@ -62,13 +62,13 @@ def until(condition: Callable[[], T | None], what: str, within_s: float = WAIT_S
 
 
 def patiently(act: Callable[[], T], within_s: float = WAIT_S) -> T:
-    """Repeat while another service has not heard of a new row yet (404, 422)."""
+    """Repeat while another service has not heard of a new row yet (404, 422), or Redis is just back (503)."""
     deadline = time.monotonic() + within_s
     while True:
         try:
             return act()
         except Refused as refused:
-            if refused.status not in (404, 422) or time.monotonic() > deadline:
+            if refused.status not in (404, 422, 503) or time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
 
@@ -198,7 +198,7 @@ class Brand:
     def _callable(self, home: Home) -> bool:
         """Whether call-control knows the home whole: asked by `simulate`, which changes nothing."""
         body = {**self.platform.edge().request(home, MOBILE), "duration_s": 1}
-        answer = self.api.post(f"{CALL_CONTROL}/simulate", body)
+        answer = patiently(lambda: self.api.post(f"{CALL_CONTROL}/simulate", body))
         denial = (answer["denial"] or {}).get("reason", "")
         return bool(answer["decision"] == "allow" or denial in ("no_credit", "daily_limit_reached"))
 
