@@ -2,7 +2,7 @@
 
 Making provisioning's takes seconds of Python that no thread can share, and every admission of the process
 would wait. So a process of its own makes it, with the code and settings of this one, when somebody asks; and
-keeps it for the next (`openapi_cache`). `deploy/bootstrap` makes all of them beforehand.
+keeps it for the next (`openapi_cache`). Installing makes all of them beforehand.
 
 python -m landline.chassis.openapi_served SERVICE     the document on standard output
 python -m landline.chassis.openapi_served             make those that are missing
