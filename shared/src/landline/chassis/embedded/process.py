@@ -91,6 +91,9 @@ class Server:
         """Whether the process is there (not: whether it answers)."""
         return self.process is not None and self.process.poll() is None
 
+    def look(self) -> None:
+        """Called several times a second while it runs."""
+
     def _ready(self) -> bool:
         raise NotImplementedError
 

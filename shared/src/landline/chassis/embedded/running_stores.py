@@ -98,6 +98,7 @@ class RunningStores:
                 self._patience[server.name].note_death(code)
                 say(f"[{server.name}] {how(code)}; starting again")
                 server.start(tick)
+            server.look()
 
     def stop(self) -> None:
         """Stop those that are ours."""

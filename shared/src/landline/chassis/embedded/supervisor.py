@@ -32,6 +32,7 @@ from landline.chassis.embedded.watch import StopWatch
 
 GRACE_S = 10.0
 READY_WITHIN_S = 90.0
+LOOK_EVERY_S = 0.1
 LOGS = ("web", "work", "postgres", "valkey", "migrate", "seed")
 
 
@@ -170,7 +171,7 @@ def supervise(options: Options) -> int:
         run.start()
         while True:
             run.look()
-            watch.wait(0.5)
+            watch.wait(LOOK_EVERY_S)
     except Interrupted:
         say("\nlandline: stopping")
         return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +24,9 @@ _SETTINGS = {
     "tcp-backlog": "511",
     "loglevel": "notice",
 }
+
+_LAST = 19
+"""The nice value of who gets only what nobody else wants."""
 
 
 class Valkey(Server):
@@ -58,6 +63,15 @@ class Valkey(Server):
         self._program = valkey_server(self._kind)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._run(tick=tick)
+
+    def look(self) -> None:
+        """A child rewrites the append-only file: it is in no hurry, calls are (decision 0032)."""
+        if self.process is None:
+            return
+        pid = self.process.pid
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or this is no Linux
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                os.setpriority(os.PRIO_PROCESS, int(child), _LAST)
 
     def _command(self) -> Command:
         return [self._program, self._write_configuration()]
