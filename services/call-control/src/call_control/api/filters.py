@@ -9,13 +9,19 @@ from typing import Any, Final
 from uuid import UUID
 
 from landline.chassis.problems import FieldError, InvalidInput
+from landline.chassis.resources.parameters import (
+    DEFAULT_ROWS,
+    MOST_ROWS,
+    Wrong,
+    limit_of,
+    taken,
+    true_or_false,
+)
 from landline.kernel.clock import to_ms
 
 from call_control.app.list_calls import NotACursor, Place, parse_cursor
 from call_control.domain.live_call import LiveCall, State
 
-MOST_ROWS: Final = 500
-DEFAULT_ROWS: Final = 50
 LONGEST: Final = 100
 _STATES = frozenset({State.ADMITTED, State.RINGING, State.ANSWERED})
 _FIELDS: Final[dict[str, Callable[[LiveCall], str | None]]] = {
@@ -73,15 +79,8 @@ class CallQuery:
 
 def parse_query(params: Iterable[tuple[str, str]]) -> CallQuery:
     """Raises InvalidInput with everything that is wrong."""
-    query, errors, seen = CallQuery(), [], set()
-    for name, value in params:
-        try:
-            if name in seen:
-                raise _Wrong("repeated", "given more than once")
-            seen.add(name)
-            _take(query, name, value)
-        except _Wrong as wrong:
-            errors.append(FieldError(name[:LONGEST], wrong.code, wrong.message))
+    query = CallQuery()
+    errors = taken(params, lambda name, value: _take(query, name, value))
     if query.count and not query.counts_alone:
         message = "the total is known by brand_id and client_id only"
         errors.append(FieldError("count", "not_countable", message))
@@ -90,66 +89,49 @@ def parse_query(params: Iterable[tuple[str, str]]) -> CallQuery:
     return query
 
 
-class _Wrong(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        self.code, self.message = code, message
-
-
 def _take(query: CallQuery, name: str, value: str) -> None:
     if len(value) > LONGEST:
-        raise _Wrong("invalid_value", f"at most {LONGEST} characters")
+        raise Wrong("invalid_value", f"at most {LONGEST} characters")
     if name == "limit":
-        query.limit = _limit(value)
+        query.limit = limit_of(value)
     elif name == "cursor":
         query.after = _cursor(value)
     elif name == "count":
-        query.count = _boolean(value)
+        query.count = true_or_false(value)
     elif name == "sort":
         if value != "-admitted_at":
-            raise _Wrong("unknown_sort", "live calls are listed by -admitted_at")
+            raise Wrong("unknown_sort", "live calls are listed by -admitted_at")
     elif name == "admitted_at__gte":
         query.since_ms = _moment(value)
     elif name == "admitted_at__lt":
         query.before_ms = _moment(value)
     elif name == "state" and value not in _STATES:
-        raise _Wrong("invalid_value", "admitted, ringing or answered")
+        raise Wrong("invalid_value", "admitted, ringing or answered")
     elif name in _FIELDS or name == "caller":
         query.equal[name] = _uuid(value) if name.endswith("_id") else value
     else:
-        raise _Wrong("unknown_filter", "no such filter")
-
-
-def _limit(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ROWS):
-        raise _Wrong("invalid_value", f"a whole number from 1 to {MOST_ROWS}")
-    return int(value)
+        raise Wrong("unknown_filter", "no such filter")
 
 
 def _cursor(value: str) -> Place:
     try:
         return parse_cursor(value)
     except NotACursor:
-        raise _Wrong("invalid_cursor", "not a cursor of this list") from None
-
-
-def _boolean(value: str) -> bool:
-    if value not in ("true", "false"):
-        raise _Wrong("invalid_value", "true or false")
-    return value == "true"
+        raise Wrong("invalid_cursor", "not a cursor of this list") from None
 
 
 def _uuid(value: str) -> str:
     try:
         return str(UUID(value))
     except ValueError:
-        raise _Wrong("invalid_value", "a UUID") from None
+        raise Wrong("invalid_value", "a UUID") from None
 
 
 def _moment(value: str) -> int:
     try:
         return max(0, to_ms(datetime.fromisoformat(value.replace(" ", "+"))))
     except (ValueError, OverflowError):
-        raise _Wrong("invalid_value", "a UTC time such as 2026-11-22T21:00:00Z") from None
+        raise Wrong("invalid_value", "a UTC time such as 2026-11-22T21:00:00Z") from None
 
 
 def described() -> list[dict[str, Any]]:

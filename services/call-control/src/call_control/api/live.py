@@ -11,12 +11,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from landline.chassis.auth import Caller, Principal
 from landline.chassis.csv_text import csv_line, wants_csv
 from landline.chassis.problems import responses
+from landline.chassis.resources.parameters import MOST_ROWS
 from landline.kernel.clock import iso
 from landline.kernel.money import decimal_string
 from pydantic import BaseModel, Field
 
 from call_control.api.details import prices_hidden
-from call_control.api.filters import MOST_ROWS, CallQuery, described, parse_query
+from call_control.api.filters import CallQuery, described, parse_query
 from call_control.api.scope import of_client, sees
 from call_control.api.services import Services, services_of
 from call_control.app.list_calls import CallPage, cursor_text, list_calls

@@ -29,7 +29,7 @@ from call_control.domain.admission.presentation import asks_privacy
 from call_control.domain.admission.request import CallRequest
 from call_control.domain.denials import Denial
 from call_control.domain.facts import Facts
-from call_control.domain.lease import outer_bound_s
+from call_control.domain.lease import first_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
 from call_control.domain.media_place import DEFAULT, application_server
 from call_control.domain.rejection import subject_of
@@ -152,11 +152,8 @@ class AdmitCall:
             return Answer(denial, "deny", "repeated")
         if call is None or call.state is State.ENDED:
             raise CallOver
-        facts = call.facts
-        tariff = call.tariff if facts.tariff is not None else None
-        bound_s = outer_bound_s(tariff, facts.admitted_at_ms, call.payable_micros, facts.cap_s)
-        ticket = self._issue_ticket(facts, call.terms)
-        return Answer(completed(call.answer, ticket, bound_s), "allow", "repeated")
+        ticket = self._issue_ticket(call.facts, call.terms)
+        return Answer(completed(call.answer, ticket, first_bound_s(call)), "allow", "repeated")
 
     async def _reject(self, case: Case, denial: Denial, edge_id: str) -> Answer:
         """Keep the denial for its attempt, and tell of it."""

@@ -32,7 +32,7 @@ from call_control.domain.admission import Case
 from call_control.domain.admission.outage import tolerated
 from call_control.domain.admission.targets import go_on
 from call_control.domain.denials import Denial
-from call_control.domain.lease import outer_bound_s
+from call_control.domain.lease import first_bound_s
 from call_control.domain.live_call import LiveCall, State, Terms
 from call_control.domain.replies import AdmitReply, NewCall, Status
 
@@ -172,10 +172,7 @@ class AdmitLegs:
         return None
 
     def _alive(self, call: LiveCall) -> Live:
-        facts = call.facts
-        tariff = call.tariff if facts.tariff is not None else None
-        bound = outer_bound_s(tariff, facts.admitted_at_ms, call.payable_micros, facts.cap_s)
-        return Live(facts, self._issue_ticket(facts, call.terms), bound)
+        return Live(call.facts, self._issue_ticket(call.facts, call.terms), first_bound_s(call))
 
     def _new(self, chain: Chain, case: Case, progress: Progress, edge_id: str) -> NewCall:
         parent = progress.live[-1].facts.call_id if progress.live else None

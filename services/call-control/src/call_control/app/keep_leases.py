@@ -16,9 +16,19 @@ import structlog
 from landline.kernel.clock import Clock
 
 from call_control.app.call_port import Calls
-from call_control.app.raise_bound import first_bound_s, nears_bound, raised_bound_s
+from call_control.app.raise_bound import nears_bound, raised_bound_s
 from call_control.app.reap import reap
-from call_control.domain.lease import Cut, Extend, Payable, Reap, Step, Wait, extension, next_step
+from call_control.domain.lease import (
+    Cut,
+    Extend,
+    Payable,
+    Reap,
+    Step,
+    Wait,
+    extension,
+    first_bound_s,
+    next_step,
+)
 from call_control.domain.live_call import LiveCall, State
 from call_control.domain.replies import Reply, Status
 

@@ -6,14 +6,8 @@ Told by heartbeats, and at once by the keeper when a lease comes near the old bo
 from __future__ import annotations
 
 from call_control.app.call_port import Calls
-from call_control.domain.lease import UNLIMITED_MICROS, outer_bound_s
+from call_control.domain.lease import UNLIMITED_MICROS, first_bound_s, outer_bound_s
 from call_control.domain.live_call import LiveCall
-
-
-def first_bound_s(call: LiveCall) -> int:
-    """`max_duration_s` as its admission told it."""
-    facts = call.facts
-    return outer_bound_s(call.tariff, facts.admitted_at_ms, call.payable_micros, facts.cap_s)
 
 
 def nears_bound(call: LiveCall, ahead_s: int) -> bool:

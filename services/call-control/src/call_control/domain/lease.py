@@ -78,6 +78,13 @@ def outer_bound_s(tariff: Tariff | None, start_ms: int, payable_micros: int | No
     return affordable_seconds(tariff, start_ms / 1000, payable_micros, cap_s)
 
 
+def first_bound_s(call: LiveCall) -> int:
+    """`max_duration_s` as the call's admission told it."""
+    facts = call.facts
+    tariff = call.tariff if facts.tariff is not None else None
+    return outer_bound_s(tariff, facts.admitted_at_ms, call.payable_micros, facts.cap_s)
+
+
 @dataclass(frozen=True, slots=True)
 class FirstHold:
     """What an admission holds: `hold_micros` for `covered_s`; `floor_micros` is the least worth taking."""

@@ -13,10 +13,10 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from landline.chassis.csv_text import MEDIA_TYPE, csv_line, wants_csv
-from landline.chassis.problems import FieldError, InvalidInput
+from landline.chassis.problems import InvalidInput
+from landline.chassis.resources.filters import LONGEST_VALUE
+from landline.chassis.resources.parameters import Wrong, limit_of, taken, true_or_false
 
-MOST_ROWS = 500
-LONGEST_VALUE = 500
 SORTS = ("code", "-code", "name", "-name")
 FIELDS = ("code", "name")
 Row = dict[str, Any]
@@ -64,55 +64,38 @@ def _after(query: Query, rows: Sequence[Row], found: list[Row]) -> list[Row]:
 
 def parsed(params: Sequence[tuple[str, str]], codes: set[str]) -> Query:
     """Raises InvalidInput with everything that is wrong."""
-    query, errors, seen = Query(), [], set()
-    for name, value in params:
-        try:
-            if name in seen:
-                raise _Wrong("repeated", "given more than once")
-            seen.add(name)
-            _take(query, name, value, codes)
-        except _Wrong as wrong:
-            errors.append(FieldError(name[:100], *wrong.args))
+    query = Query()
+    errors = taken(params, lambda name, value: _take(query, name, value, codes))
     if errors:
         raise InvalidInput(errors)
     return query
 
 
-class _Wrong(Exception):
-    """Code and message."""
-
-
 def _take(query: Query, name: str, value: str, codes: set[str]) -> None:
     if len(value) > LONGEST_VALUE:
-        raise _Wrong("invalid_value", f"at most {LONGEST_VALUE} characters")
+        raise Wrong("invalid_value", f"at most {LONGEST_VALUE} characters")
     if name == "limit":
-        query.limit = _limit(value)
+        query.limit = limit_of(value)
     elif name == "cursor":
         query.after = _one_of(value, codes, "invalid_cursor", "not a cursor of this list")
     elif name == "sort":
         query.sort = _one_of(value, SORTS, "unknown_sort", "sortable: code, name")
     elif name == "count":
-        query.count = _one_of(value, ("true", "false"), "invalid_value", "true or false") == "true"
+        query.count = true_or_false(value)
     else:
         query.wants.append(_condition(name, value))
 
 
-def _limit(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ROWS):
-        raise _Wrong("invalid_value", f"a whole number from 1 to {MOST_ROWS}")
-    return int(value)
-
-
 def _one_of(value: str, allowed: set[str] | tuple[str, ...], code: str, message: str) -> str:
     if value not in allowed:
-        raise _Wrong(code, message)
+        raise Wrong(code, message)
     return value
 
 
 def _condition(name: str, value: str) -> Callable[[Row], bool]:
     column, _, operation = name.partition("__")
     if column not in FIELDS or operation not in ("", "in", "contains"):
-        raise _Wrong("unknown_filter", "no such filter")
+        raise Wrong("unknown_filter", "no such filter")
     if operation == "contains":
         return lambda row: value.lower() in row[column].lower()
     among = set(value.split(",")) if operation == "in" else {value}

@@ -6,7 +6,8 @@ from typing import Any
 
 from landline.chassis.resources.declaration import Resource
 from landline.chassis.resources.filters import MOST_IN_LIST, operations
-from landline.chassis.resources.listing import DEFAULT_ROWS, MOST_ROWS, filterable, sortable
+from landline.chassis.resources.listing import filterable, sortable
+from landline.chassis.resources.parameters import DEFAULT_ROWS, MOST_ROWS
 
 _ABOUT = {
     "gte": "at least",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Select, and_, or_, select, tuple_
 
@@ -19,12 +19,12 @@ from landline.chassis.auth import Principal
 from landline.chassis.problems import FieldError, InvalidInput
 from landline.chassis.resources.declaration import Resource, Row
 from landline.chassis.resources.filters import condition, like_pattern, operations, value_of
+from landline.chassis.resources.parameters import DEFAULT_ROWS, Wrong, limit_of, taken, true_or_false
 from landline.chassis.resources.scope import in_scope
 from landline.chassis.resources.wire import field_value
 
-MOST_ROWS = 500
-DEFAULT_ROWS = 50
 MOST_SORTS = 5
+V = TypeVar("V")
 _ALWAYS = ("id", "brand_id", "client_id", "created_at", "updated_at")
 
 
@@ -77,8 +77,7 @@ def sortable(resource: Resource) -> list[str]:
 def parse_list(resource: Resource, params: Sequence[tuple[str, str]], principal: Principal) -> ListQuery:
     """The query parameters as a checked query; InvalidInput lists everything that is wrong with them."""
     parser = _Parser(resource, resource.hidden(principal))
-    for name, value in params:
-        parser.take(name, value)
+    parser.errors += taken(params, parser.take)
     return parser.finish()
 
 
@@ -89,56 +88,49 @@ class _Parser:
         self.where: list[ColumnElement[bool]] = []
         self.finds: list[Find] = []
         self.plain: dict[str, str] = {}
-        self.seen: set[str] = set()
 
     def take(self, name: str, value: str) -> None:
-        if name in self.seen:
-            self._refuse(name, "repeated", "given more than once")
-        elif name in ("limit", "cursor", "sort", "count"):
+        if name in ("limit", "cursor", "sort", "count"):
             self.plain[name] = value
         else:
             self._filter(name, value)
-        self.seen.add(name)
 
     def _refuse(self, name: str, code: str, message: str) -> None:
-        self.errors.append(FieldError(name[:100], code, message))
+        self.errors.append(Wrong(code, message).of(name))
 
     def _filter(self, name: str, value: str) -> None:
         field, _, operation = name.partition("__")
         column = self.resource.column(field)
         if column is None or field in self.hidden or field not in filterable(self.resource):
-            self._refuse(name, "unknown_filter", "no such filter")
-        elif operation and operation not in operations(column):
-            self._refuse(
-                name, "unknown_filter", f"this field takes: {', '.join(operations(column)) or 'equality'}"
-            )
-        else:
-            try:
-                self.where.append(condition(column, operation, value))
-                if operation == "contains" and field in self.resource.finders:
-                    place, finder = len(self.where) - 1, self.resource.finders[field]
-                    self.finds.append(Find(place, finder, like_pattern(value)))
-            except ValueError as error:
-                self._refuse(name, "invalid_value", str(error)[:200])
+            raise Wrong("unknown_filter", "no such filter")
+        if operation and operation not in operations(column):
+            takes = ", ".join(operations(column)) or "equality"
+            raise Wrong("unknown_filter", f"this field takes: {takes}")
+        try:
+            self.where.append(condition(column, operation, value))
+        except ValueError as error:
+            raise Wrong("invalid_value", str(error)[:200]) from None
+        if operation == "contains" and field in self.resource.finders:
+            place, finder = len(self.where) - 1, self.resource.finders[field]
+            self.finds.append(Find(place, finder, like_pattern(value)))
 
     def finish(self) -> ListQuery:
         sorts = self._sorts(self.plain.get("sort", self.resource.default_sort))
-        limit = self._limit(self.plain.get("limit", str(DEFAULT_ROWS)))
-        count = self.plain.get("count", "false")
-        if count not in ("true", "false"):
-            self._refuse("count", "invalid_value", "true or false")
+        limit = self._read("limit", limit_of, DEFAULT_ROWS)
+        count = self._read("count", true_or_false, False)
         after = None
         if not self.errors and "cursor" in self.plain:
             after = self._cursor(self.plain["cursor"], sorts)
         if self.errors:
             raise InvalidInput(self.errors)
-        return ListQuery(limit, count == "true", self.where, sorts, after, self.finds)
+        return ListQuery(limit, count, self.where, sorts, after, self.finds)
 
-    def _limit(self, value: str) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) <= 4 and 1 <= int(value) <= MOST_ROWS):
-            self._refuse("limit", "invalid_value", f"a whole number from 1 to {MOST_ROWS}")
-            return DEFAULT_ROWS
-        return int(value)
+    def _read(self, name: str, read: Callable[[str], V], otherwise: V) -> V:
+        try:
+            return read(self.plain[name]) if name in self.plain else otherwise
+        except Wrong as wrong:
+            self.errors.append(wrong.of(name))
+            return otherwise
 
     def _sorts(self, value: str) -> list[Sort]:
         allowed = set(sortable(self.resource)) - self.hidden
