@@ -495,10 +495,6 @@ class AllowAnswer(TypedDict):
     call_id: str
     client_id: str
     brand_id: str
-    device_id: str
-    ddi_id: str | None
-    billing_method: str
-    call_class: str
     caller: str
     callee: str
     withhold: bool
@@ -506,6 +502,10 @@ class AllowAnswer(TypedDict):
     media_relay_set: str
     application_server: str
     language: str
+    device_id: str
+    ddi_id: str | None
+    billing_method: str
+    call_class: str
     routes: list[Leg]
     ticket: str
     max_duration_s: int
@@ -538,16 +538,9 @@ class AllowOnwardAnswer(TypedDict):
     """
 
     decision: NotRequired[str]
-    direction: str
     call_id: str
-    child_call_id: str
-    legs: list[LegCall]
     client_id: str
     brand_id: str
-    device_id: str | None
-    ddi_id: str | None
-    billing_method: str
-    call_class: str
     caller: str
     callee: str
     withhold: bool
@@ -555,6 +548,13 @@ class AllowOnwardAnswer(TypedDict):
     media_relay_set: str
     application_server: str
     language: str
+    direction: str
+    child_call_id: str
+    legs: list[LegCall]
+    device_id: str | None
+    ddi_id: str | None
+    billing_method: str
+    call_class: str
     routes: list[Leg]
     targets: list[Targets]
     longest_s: int
@@ -663,12 +663,9 @@ class AllowInboundAnswer(TypedDict):
     """
 
     decision: NotRequired[str]
-    direction: NotRequired[str]
     call_id: str
     client_id: str
     brand_id: str
-    device_id: str | None
-    ddi_id: str
     caller: str
     callee: str
     withhold: bool
@@ -676,6 +673,9 @@ class AllowInboundAnswer(TypedDict):
     media_relay_set: str
     application_server: str
     language: str
+    direction: NotRequired[str]
+    device_id: str | None
+    ddi_id: str
     targets: list[Targets]
     ticket: str
     max_duration_s: int

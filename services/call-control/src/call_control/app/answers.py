@@ -19,48 +19,45 @@ COUNTERS: Final = "counters"
 """The rule of a denial by the admission script."""
 CHALLENGE: Final = b'{"decision":"challenge"}'
 
-CallIdText = Annotated[
-    str, Meta(description="Names the call in reports, lists and records: `<partition>-<UUID>`.")
-]
-ClientIdText = Annotated[str, Meta(description="UUID of the client whose call it is.")]
-BrandIdText = Annotated[str, Meta(description="UUID of its brand.")]
-CallerText = Annotated[
-    str, Meta(description="The number shown, in E.164; `anonymous` to a called device when it is withheld.")
-]
-CalleeText = Annotated[
-    str, Meta(description="The number called, in E.164; an emergency or special number as dialled.")
-]
-IsWithheld = Annotated[bool, Meta(description="Whether the caller's number is withheld (RFC 3323).")]
-IsRecorded = Annotated[bool, Meta(description="Whether the media endpoint is to record the call.")]
-RelaySetName = Annotated[
-    str, Meta(description="Name of the set of media relays to use; `default` when none is chosen.")
-]
-ServerName = Annotated[str, Meta(description="Media endpoint for this call's boxes and announcements.")]
-LanguageText = Annotated[
-    str, Meta(description="Of announcements: the number's, else the device's, else the client's.")
-]
 
-
-class Allow(msgspec.Struct, frozen=True, kw_only=True):
-    """An allow without `ticket` and `max_duration_s`: they follow from the call and what was payable."""
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """What every allow tells, wherever the call goes on."""
 
     decision: Annotated[str, Meta(description="Always `allow`.")] = "allow"
-    call_id: CallIdText
-    client_id: ClientIdText
-    brand_id: BrandIdText
+    call_id: Annotated[
+        str, Meta(description="Names the call in reports, lists and records: `<partition>-<UUID>`.")
+    ]
+    client_id: Annotated[str, Meta(description="UUID of the client whose call it is.")]
+    brand_id: Annotated[str, Meta(description="UUID of its brand.")]
+    caller: Annotated[
+        str,
+        Meta(description="The number shown, in E.164; `anonymous` to a called device when it is withheld."),
+    ]
+    callee: Annotated[
+        str, Meta(description="The number called, in E.164; an emergency or special number as dialled.")
+    ]
+    withhold: Annotated[bool, Meta(description="Whether the caller's number is withheld (RFC 3323).")]
+    record: Annotated[bool, Meta(description="Whether the media endpoint is to record the call.")]
+    media_relay_set: Annotated[
+        str, Meta(description="Name of the set of media relays to use; `default` when none is chosen.")
+    ]
+    application_server: Annotated[
+        str, Meta(description="Media endpoint for this call's boxes and announcements.")
+    ]
+    language: Annotated[
+        str, Meta(description="Of announcements: the number's, else the device's, else the client's.")
+    ]
+
+
+class Allow(Allowed, frozen=True, kw_only=True):
+    """An allow without `ticket` and `max_duration_s`: they follow from the call and what was payable."""
+
     device_id: Annotated[str, Meta(description="UUID of the calling device.")]
     ddi_id: Annotated[str | None, Meta(description="UUID of the number (DDI) shown; null when none is.")]
     billing_method: Annotated[str, Meta(description="`prepaid`, `pseudoprepaid`, `postpaid` or `none`.")]
     call_class: Annotated[
         str, Meta(description="`normal`, `emergency` or `special`. An emergency call must never be cut.")
     ]
-    caller: CallerText
-    callee: CalleeText
-    withhold: IsWithheld
-    record: IsRecorded
-    media_relay_set: RelaySetName
-    application_server: ServerName
-    language: LanguageText
     routes: Annotated[
         tuple[Leg, ...],
         Meta(
@@ -69,25 +66,14 @@ class Allow(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
-class AllowInbound(msgspec.Struct, frozen=True, kw_only=True):
+class AllowInbound(Allowed, frozen=True, kw_only=True):
     """An allow of a call from outside, without `ticket` and `max_duration_s`."""
 
-    decision: Annotated[str, Meta(description="Always `allow`.")] = "allow"
     direction: Annotated[str, Meta(description="Always `inbound`: go on by `targets`.")] = "inbound"
-    call_id: CallIdText
-    client_id: ClientIdText
-    brand_id: BrandIdText
     device_id: Annotated[
         str | None, Meta(description="UUID of the called device; null where the number leads to none.")
     ]
     ddi_id: Annotated[str, Meta(description="UUID of the number (DDI) called.")]
-    caller: CallerText
-    callee: CalleeText
-    withhold: IsWithheld
-    record: IsRecorded
-    media_relay_set: RelaySetName
-    application_server: ServerName
-    language: LanguageText
     targets: Annotated[
         tuple[AnyTarget, ...],
         Meta(description="Where to send the call: a device, a voicemail box or a fax box."),
@@ -103,16 +89,14 @@ class LegCall(msgspec.Struct, frozen=True):
     ticket: Annotated[str, Meta(description="This call's own ticket, for a resync.")]
 
 
-class AllowOnward(msgspec.Struct, frozen=True, kw_only=True):
+class AllowOnward(Allowed, frozen=True, kw_only=True):
     """An allow of several calls in one SIP dialog, without `ticket` and `max_duration_s` of the first.
 
     `direction`: how the dialog goes on, by `routes` (outbound) or `targets` (inbound). `child_call_id`: the
     last of `legs`, whose way that is. `longest_s`: the least bound of all of them.
     """
 
-    decision: Annotated[str, Meta(description="Always `allow`.")] = "allow"
     direction: Annotated[str, Meta(description="`outbound`: go on by `routes`; `inbound`: by `targets`.")]
-    call_id: CallIdText
     child_call_id: Annotated[
         str,
         Meta(
@@ -127,8 +111,6 @@ class AllowOnward(msgspec.Struct, frozen=True, kw_only=True):
             "them too."
         ),
     ]
-    client_id: ClientIdText
-    brand_id: BrandIdText
     device_id: Annotated[
         str | None, Meta(description="UUID of the last call's device; null where it has none.")
     ]
@@ -142,13 +124,6 @@ class AllowOnward(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="Of the last call: `prepaid`, `pseudoprepaid`, `postpaid` or `none`.")
     ]
     call_class: Annotated[str, Meta(description="Of the last call: `normal`, `emergency` or `special`.")]
-    caller: CallerText
-    callee: CalleeText
-    withhold: IsWithheld
-    record: IsRecorded
-    media_relay_set: RelaySetName
-    application_server: ServerName
-    language: LanguageText
     routes: Annotated[
         tuple[Leg, ...],
         Meta(
