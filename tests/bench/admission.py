@@ -29,7 +29,7 @@ from rich.console import Console
 
 from tests.bench import decks, peer_rpc, script_phase
 from tests.bench.quota import limited
-from tests.bench.report import show
+from tests.bench.report import keep, show
 from tests.bench.usage import Usage, cpu_shares, idle_figures
 from tests.bench.workers import workers
 from tests.bench.world import BenchWorld
@@ -280,10 +280,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, running_stack(Path(name) / "data") as stack:
         figures = {**Bench(stack, given, Path(name)).run(console), "machine": where}
     show(figures, console)
-    target = ROOT / "build" / "bench.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(figures, indent=1))
-    console.print(f"written to {target.relative_to(ROOT)}")
+    console.print(keep(figures, beside=False))
 
 
 if __name__ == "__main__":

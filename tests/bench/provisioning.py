@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import resource
 import subprocess
@@ -30,8 +29,9 @@ from landline.chassis.embedded.rest_client import RestClient
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.admission import ROOT, machine
+from tests.bench.admission import machine
 from tests.bench.many_rows import fill_clients, fill_ddis
+from tests.bench.report import keep
 from tests.bench.usage import Usage
 from tests.support.stack import Stack, running_stack
 from tests.support.world import MOBILE, PROVISIONING, Brand, Home, Platform, until
@@ -325,11 +325,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, running_stack(Path(name) / "data") as stack:
         figures = Scale(stack, given, console).run()
     show(figures, console)
-    target = ROOT / "build" / "bench.json"
-    target.parent.mkdir(exist_ok=True)
-    known = json.loads(target.read_text()) if target.exists() else {}
-    target.write_text(json.dumps({**known, "provisioning": figures}, indent=1))
-    console.print(f"added to {target.relative_to(ROOT)}")
+    console.print(keep({"provisioning": figures}))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+TARGET = Path(__file__).parents[2] / "build" / "bench.json"
 
 COLUMNS = (
     "run",
@@ -17,6 +21,14 @@ COLUMNS = (
     "generator",
     "CPU us a request, by process",
 )
+
+
+def keep(figures: dict[str, Any], *, beside: bool = True) -> str:
+    """Write figures into build/bench.json, beside those of other benches, or alone; says so."""
+    TARGET.parent.mkdir(exist_ok=True)
+    known = json.loads(TARGET.read_text()) if beside and TARGET.exists() else {}
+    TARGET.write_text(json.dumps({**known, **figures}, indent=1))
+    return f"{'added' if beside else 'written'} to {TARGET.relative_to(TARGET.parents[1])}"
 
 
 def show(figures: dict[str, Any], console: Console) -> None:

@@ -8,7 +8,6 @@ minutes), Postgres' backends until their caches are full. Options: --seconds, --
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import threading
 import time
@@ -17,7 +16,8 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench.admission import ADMIT, ROOT, Bench, machine
+from tests.bench.admission import ADMIT, Bench, machine
+from tests.bench.report import keep
 from tests.bench.usage import Usage
 from tests.support.stack import Stack, running_stack
 
@@ -73,10 +73,7 @@ def main() -> None:
         bench.world.wait_until_known()
         figures = {"machine": where, **soak(bench, given.seconds, given.rate, console)}
     console.print({key: figures[key] for key in figures if key != "samples"})
-    target = ROOT / "build" / "bench.json"
-    target.parent.mkdir(exist_ok=True)
-    known = json.loads(target.read_text()) if target.exists() else {}
-    target.write_text(json.dumps({**known, "soak": figures}, indent=1))
+    console.print(keep({"soak": figures}))
 
 
 if __name__ == "__main__":

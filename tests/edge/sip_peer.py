@@ -66,6 +66,8 @@ class Transaction:
 class SipPeer:
     """Base of phones and carriers. `when_called` decides about each new INVITE, in the listening thread."""
 
+    protocol = "UDP"
+
     def __init__(self, ip: str, port: int = 0) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
@@ -97,11 +99,16 @@ class SipPeer:
     @property
     def contact(self) -> str:
         """Where it can be reached."""
-        return f"<sip:{self.ip}:{self.port}>"
+        return f"<sip:{self.near_end}>"
+
+    @property
+    def near_end(self) -> str:
+        """The address that it sends from."""
+        return f"{self.ip}:{self.port}"
 
     def via(self) -> str:
         """A new transaction's Via."""
-        return f"SIP/2.0/UDP {self.ip}:{self.port};rport;branch=z9hG4bK{token()}"
+        return f"SIP/2.0/{self.protocol} {self.near_end};rport;branch=z9hG4bK{token()}"
 
     def send(self, message: Message, target: Address) -> None:
         """One datagram."""

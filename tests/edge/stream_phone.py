@@ -8,7 +8,7 @@ import ssl
 import threading
 
 from tests.edge.phone import Phone
-from tests.edge.sip_message import Address, Message, parse, token
+from tests.edge.sip_message import Address, Message, parse
 
 _LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:[ \t]*(\d+)", re.IGNORECASE)
 
@@ -29,7 +29,7 @@ class StreamPhone(Phone):
         self.stream = tls.wrap_socket(raw, server_hostname=proxy[0]) if tls else raw
         self.stream.settimeout(0.1)
         self.protocol = "TLS" if tls else "TCP"
-        self._near_end = ":".join(map(str, self.stream.getsockname()))
+        self._here = ":".join(map(str, self.stream.getsockname()))
         self._buffer = b""
         self._sending = threading.Lock()
         super().__init__(ip, proxy, user, domain, password)
@@ -42,11 +42,12 @@ class StreamPhone(Phone):
     @property
     def contact(self) -> str:
         """The near end of the connection: nothing listens there, so the edge must come back over it."""
-        return f"<sip:{self.user}@{self._near_end};transport={self.protocol.lower()}>"
+        return f"<sip:{self.user}@{self.near_end};transport={self.protocol.lower()}>"
 
-    def via(self) -> str:
-        """A new transaction's Via."""
-        return f"SIP/2.0/{self.protocol} {self._near_end};rport;branch=z9hG4bK{token()}"
+    @property
+    def near_end(self) -> str:
+        """Of the connection."""
+        return self._here
 
     def send(self, message: Message, target: Address) -> None:
         """Everything goes over the one connection."""
